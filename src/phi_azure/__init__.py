@@ -1,0 +1,1 @@
+"""Fine-tune Microsoft Phi on Azure, serverless or on your own GPU cluster, from one small file."""
