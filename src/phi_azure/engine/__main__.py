@@ -1,0 +1,112 @@
+"""The engine's command line: `step SPEC.json`, `serve MODEL_DIR` and `chat MODEL_DIR MESSAGE`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.events import Events, log
+from phi_azure.engine.spec import Spec, read_spec
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+CANCELLED = 128 + signal.SIGTERM
+_MODULES = {
+    "ft_nlp_common_validation": "validate",
+    "chat_completion_model_import": "model_import",
+    "chat_completion_datapreprocess": "preprocess",
+    "chat_completion_finetune": "finetune",
+    "ft_nlp_model_converter": "convert",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    args = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    if args.command == "step":
+        return _step(args.spec)
+    try:
+        return _chat(args) if args.command == "chat" else _serve(args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m phi_azure.engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    step = commands.add_parser("step", help="run one step of Azure's fine-tuning pipeline")
+    step.add_argument("spec", type=Path, help="a JSON file: step, inputs, outputs, work, events")
+    serve = commands.add_parser("serve", help="answer HTTP requests with a model")
+    serve.add_argument("model", type=Path, help="a folder in Hugging Face or MLflow layout")
+    serve.add_argument("--ready", type=Path, help="a file to write port and pid to, once the server answers")
+    serve.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    serve.add_argument("--name", default="model", help="the model's name in answers")
+    serve.add_argument("--shape", choices=("foundation", "mlflow"), default="mlflow", help="what POST /score speaks")
+    chat = commands.add_parser("chat", help="print a model's answer to one message")
+    chat.add_argument("model", type=Path, help="a folder in Hugging Face or MLflow layout")
+    chat.add_argument("message")
+    chat.add_argument("--system", help="a system message before it")
+    return parser
+
+
+def _step(path: Path) -> int:
+    spec = read_spec(path)
+    events = Events(spec.events)
+    try:
+        return _run(spec, events)
+    finally:
+        events.close()
+
+
+def _run(spec: Spec, events: Events) -> int:
+    log(f"step {spec.step} starts")
+    try:
+        module = importlib.import_module(f"phi_azure.engine.{_MODULES[spec.step]}")
+        module.run(spec, events)
+    except UserError as error:
+        log(f"failed: {error}")
+        events.error("UserError", str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001  the process boundary: whatever it was, the emulator must be told
+        traceback.print_exc()
+        events.error("SystemError", f"{type(error).__name__}: {error}")
+        return 1
+    except SystemExit:
+        log("cancelled")
+        raise
+    log(f"step {spec.step} is done")
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from phi_azure.engine import serve
+
+    serve.run(args.model, ready=args.ready, port=args.port, name=args.name, shape=args.shape)
+    return 0
+
+
+def _chat(args: argparse.Namespace) -> int:
+    from phi_azure.engine.chat import load_chat_model
+
+    system = [{"role": "system", "content": args.system}] if args.system else []
+    model = load_chat_model(args.model)
+    print(model.answer([*system, {"role": "user", "content": args.message}]).text)
+    return 0
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Unwinds whatever runs, so that half-made outputs are removed on the way out."""
+    raise SystemExit(CANCELLED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

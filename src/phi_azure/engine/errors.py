@@ -1,0 +1,15 @@
+"""What stops a step or a server: the user's fault, or a wish to stop."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """Something the user gave cannot work; the message says what, where and what to do."""
+
+
+class ProblemsError(UserError):
+    """Several things the user gave cannot work, all said at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))

@@ -1,0 +1,138 @@
+"""The step chat_completion_finetune: trains the model on the tokenised rows and writes the result in Hugging Face layout."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.events import log
+from phi_azure.engine.finetune_config import NAME, read_config
+from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, whole_folder
+from phi_azure.engine.settings import Settings, left_out, read_settings
+from phi_azure.engine.weights import load_model, lora_targets, stored_dtype, use_threads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phi_azure.engine.events import Events
+    from phi_azure.engine.spec import Spec
+    from phi_azure.engine.training import Training
+
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait give the core away, so a busy neighbour costs little
+
+
+def run(spec: Spec, events: Events) -> None:
+    """Trains, then writes merged weights, adapter, tokenizer and figures."""
+    settings = read_settings(spec)
+    base, data = spec.path("model_selector_output"), spec.path("preprocess_output")
+    if base is None or data is None:
+        raise UserError("model_selector_output and preprocess_output are needed.")
+    os.environ.update(_PASSIVE)
+    began = time.perf_counter()
+    import torch
+
+    gpu = torch.cuda.is_available()
+    for note in left_out(spec, on_cpu=not gpu):
+        log(note)
+    _be_repeatable(settings)
+    model = _prepare(base, settings, gpu)
+    log(f"model loaded in {time.perf_counter() - began:.1f} s")
+    _say_params(spec, events, model)
+    training = _training(spec, settings, model, data, events)
+    figures = training.run(resume=spec.resume or spec.flag("resume_from_checkpoint"))
+    log(f"trained {training.at.step} steps in {figures['train_runtime']:.1f} s, {figures['tokens']:.0f} tokens")
+    with whole_folder(spec.output("pytorch_model_folder")) as out:
+        _write(training.model, base, out, settings)
+        _write_facts(spec, base, out, figures)
+    events.tag("__azureml_ft_training_tokens", str(int(figures["tokens"])))
+    events.tag("__azureml_ft_assistant_tokens", str(int(figures["assistant_tokens"])))
+
+
+def _be_repeatable(settings: Settings) -> None:
+    import torch
+
+    torch.manual_seed(settings.seed)
+    if settings.enable_full_determinism:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+
+
+def _prepare(base: Path, settings: Settings, gpu: bool) -> Any:
+    """Loads the base model in 32 bits (16 under LoRA on a GPU, when asked for) and adds the adapter."""
+    frozen_half = gpu and settings.precision == "16" and settings.lora is not None
+    model = load_model(base, "bfloat16" if frozen_half else "float32")
+    threads = use_threads(model.num_parameters())
+    log(f"{type(model).__name__}, {model.num_parameters():,} parameters, on {'the GPU' if gpu else f'{threads} CPU threads'}")
+    if settings.lora is not None:
+        model = _with_lora(model, settings, read_config(base).get("lora_target_modules"))
+    return model.to("cuda") if gpu else model
+
+
+def _with_lora(model: Any, settings: Settings, asked: list[str] | None) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = settings.lora
+    if lora is None:
+        return model
+    targets = lora_targets(model.config.model_type, asked)
+    config = LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
+    return get_peft_model(model, config)
+
+
+def _say_params(spec: Spec, events: Events, model: Any) -> None:
+    learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    log(f"{learning:,} parameters are trained")
+    paths = {"preprocess_output", "model_selector_output", "deepspeed"}
+    values = {name: value for name, value in spec.inputs.items() if name not in paths}
+    for name, value in {**values, "trainable_parameters": str(learning)}.items():
+        events.param(name, value)
+
+
+def _training(spec: Spec, settings: Settings, model: Any, data: Path, events: Events) -> Training:
+    from phi_azure.engine.batches import load_rows
+    from phi_azure.engine.checkpoints import Checkpoints
+    from phi_azure.engine.training import Training
+
+    args = json.loads((data / "preprocess_args.json").read_text(encoding="utf-8"))
+    rows = load_rows(data / "train.safetensors")
+    validation = load_rows(data / "validation.safetensors") if (data / "validation.safetensors").is_file() else None
+    log(f"{len(rows)} training rows, {len(validation) if validation else 0} validation rows")
+    return Training(
+        model,
+        rows,
+        validation,
+        settings,
+        Checkpoints(spec.work / "checkpoints", settings.save_total_limit),
+        events,
+        pad_to=args["max_seq_length"] if args.get("pad_to_max_length") else 0,
+    )
+
+
+def _write(model: Any, base: Path, out: Path, settings: Settings) -> None:
+    """Writes the adapter as PEFT does, then the merged model in the base's own precision."""
+    import torch
+
+    if settings.lora is not None:
+        model.peft_config["default"].base_model_name_or_path = _name(base)
+        model.save_pretrained(str(out / "adapter"), save_embedding_layers=False)
+        model = model.merge_and_unload()
+    model.to(getattr(torch, stored_dtype(base))).save_pretrained(str(out))
+    copy_files(base, out, (*TOKENIZER_FILES, "generation_config.json", NAME))
+
+
+def _write_facts(spec: Spec, base: Path, out: Path, figures: dict[str, float]) -> None:
+    paths = {"preprocess_output", "model_selector_output", "deepspeed"}
+    settings = {name: value for name, value in spec.inputs.items() if name not in paths}
+    args = {"model": _name(base), "task_name": "ChatCompletion", **settings}
+    (out / "finetune_args.json").write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")
+    (out / "training_metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _name(base: Path) -> str:
+    path = base / "model_import.json"
+    return str(json.loads(path.read_text(encoding="utf-8"))["model"]) if path.is_file() else base.name

@@ -1,0 +1,76 @@
+"""Loads a model's weights with transformers, and knows which layers of each Phi take LoRA."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.folders import huggingface_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = 50_000_000  # parameters; below this a second thread helps and a third does not
+
+_PHI3 = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+_TARGETS = {
+    "phi3": _PHI3,
+    "phi4_multimodal": _PHI3,
+    "phi": ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"],
+    "phimoe": ["q_proj", "k_proj", "v_proj", "o_proj"],
+}
+
+
+def quiet() -> None:
+    """Keeps the libraries from reaching for the network and from drawing bars into the log; call it before they load."""
+    os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"})
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def load_model(folder: Path, dtype: str = "float32") -> Any:
+    """Returns the causal language model of a folder, on the CPU."""
+    quiet()
+    import torch
+
+    home = huggingface_folder(folder)
+    config = json.loads((home / "config.json").read_text(encoding="utf-8"))
+    try:
+        return _class_for(config).from_pretrained(str(home), dtype=getattr(torch, dtype))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{home}: transformers cannot load this model: {error}") from error
+
+
+def lora_targets(model_type: str, asked: list[str] | None = None) -> list[str] | str:
+    """Returns the layers that LoRA trains: those asked for, else the linear layers of that kind of Phi."""
+    return asked or _TARGETS.get(model_type, "all-linear")
+
+
+def stored_dtype(folder: Path) -> str:
+    """Returns the precision in which a folder keeps its weights, such as "float16"."""
+    config = json.loads((huggingface_folder(folder) / "config.json").read_text(encoding="utf-8"))
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
+
+
+def use_threads(parameters: int) -> int:
+    """Sets how many cores torch may use for a model of this size, and returns that number."""
+    import torch
+
+    if "OMP_NUM_THREADS" in os.environ:
+        return int(torch.get_num_threads())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = min(cores, 2) if parameters < TINY else cores
+    torch.set_num_threads(threads)
+    return threads
+
+
+def _class_for(config: dict[str, Any]) -> Any:
+    """Phi-3, 3.5 and 4 share one class; naming it spares the import of the table of all others."""
+    if config.get("model_type") == "phi3":
+        from transformers import Phi3ForCausalLM
+
+        return Phi3ForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM
