@@ -1,0 +1,159 @@
+"""Loads a model and answers chat messages: a key-value cache, one token at a time, stops at the end of the turn."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.folders import huggingface_folder
+from phi_azure.engine.template import ChatTokenizer, Message, load_chat_tokenizer
+from phi_azure.engine.weights import TINY, load_model, use_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_END_OF_TURN = ("<|end|>", "<|im_end|>")  # Phi-3 and Phi-4-mini; Phi-4
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens. Temperature 0 takes the likeliest each time, so the same prompt gives the same answer."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished answer; `finish_reason` is "stop" or "length"."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A model ready to answer; one answer is made at a time, others wait."""
+
+    model: Any
+    tokenizer: ChatTokenizer
+    ends: frozenset[int]
+    turn: threading.Lock
+
+    def answer(self, messages: list[Message], sampling: Sampling | None = None) -> Answer:
+        """Returns the whole answer."""
+        last = Answer("", "stop", 0, 0)
+        for last in self.growing(messages, sampling or Sampling()):
+            pass
+        return last
+
+    def growing(self, messages: list[Message], sampling: Sampling) -> Iterator[Answer]:
+        """Yields the answer each time its text has grown; only the last one has a `finish_reason`."""
+        prompt = self.tokenizer.prompt(messages)
+        room = self.tokenizer.context - len(prompt)
+        if room < 1:
+            raise UserError(
+                f"This model's maximum context length is {self.tokenizer.context} tokens. "
+                f"However, your messages resulted in {len(prompt)} tokens."
+            )
+        with self.turn:
+            yield from self._spoken(prompt, sampling, min(sampling.max_tokens, room))
+
+    def _spoken(self, prompt: list[int], sampling: Sampling, limit: int) -> Iterator[Answer]:
+        said: list[int] = []
+        shown, reason = "", "length"
+        for token in self._tokens(prompt, sampling, limit):
+            if token in self.ends:
+                reason = "stop"
+                break
+            said.append(token)
+            text, stopped = cut_at_stop(self._text(said), sampling.stop)
+            if stopped:
+                shown, reason = text, "stop"
+                break
+            ready = held_back(text, sampling.stop)
+            if len(ready) > len(shown):
+                shown = ready
+                yield Answer(shown, "", len(prompt), len(said))
+        whole = shown if reason == "stop" and said and token not in self.ends else self._text(said)
+        yield Answer(whole, reason, len(prompt), len(said) + (reason == "stop"))
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self.tokenizer.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _tokens(self, prompt: list[int], sampling: Sampling, limit: int) -> Iterator[int]:
+        """Yields token after token; the prompt goes through the model once."""
+        import torch
+
+        generator = torch.Generator(device=self.model.device)
+        generator.manual_seed(sampling.seed) if sampling.seed is not None else generator.seed()
+        ids, cache = torch.tensor([prompt], device=self.model.device), None
+        for _ in range(limit):
+            with torch.inference_mode():
+                out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+                cache = out.past_key_values
+                token = choose(out.logits[0, -1], sampling, generator)
+            yield token
+            ids = torch.tensor([[token]], device=self.model.device)
+
+
+def load_chat_model(folder: Path) -> ChatModel:
+    """Loads weights, tokenizer and chat template of a folder in Hugging Face or MLflow layout."""
+    tokenizer = load_chat_tokenizer(folder)
+    import torch
+
+    gpu = torch.cuda.is_available()
+    model = load_model(folder, "bfloat16" if gpu else "float32").eval()
+    if model.num_parameters() < TINY:
+        torch.set_num_threads(1)  # one row at a time: a second thread waits more than it works
+    else:
+        use_threads(model.num_parameters())
+    return ChatModel(model.to("cuda") if gpu else model, tokenizer, _ends(folder, tokenizer), threading.Lock())
+
+
+def choose(logits: Any, sampling: Sampling, generator: Any) -> int:
+    """Returns the next token: the likeliest, or one drawn from the likeliest that together reach `top_p`."""
+    import torch
+
+    if sampling.temperature <= 0:
+        return int(logits.argmax())
+    chances, order = torch.softmax(logits.float() / sampling.temperature, dim=-1).sort(descending=True)
+    before = chances.cumsum(dim=-1) - chances
+    chances = chances.masked_fill(before >= sampling.top_p, 0.0)
+    if not float(chances.sum()):
+        return int(order[0])
+    return int(order[torch.multinomial(chances, 1, generator=generator)])
+
+
+def cut_at_stop(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
+    """Returns the text before the first stop word, and whether one was there."""
+    at = min((text.find(stop) for stop in stops if stop in text), default=-1)
+    return (text[:at], True) if at >= 0 else (text, False)
+
+
+def held_back(text: str, stops: tuple[str, ...]) -> str:
+    """Returns what of a growing text may be shown: neither half a character nor the beginning of a stop word."""
+    text = text.rstrip("\ufffd")
+    longest = max((n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
+    return text[: len(text) - longest]
+
+
+def _ends(folder: Path, tokenizer: ChatTokenizer) -> frozenset[int]:
+    """Returns the ids that end an answer."""
+    home = huggingface_folder(folder)
+    ends: set[int] = set()
+    for name in ("generation_config.json", "config.json"):
+        path = home / name
+        listed = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+        ends.update(listed if isinstance(listed, list) else [] if listed is None else [listed])
+    turns = (tokenizer.tokenizer.token_to_id(text) for text in _END_OF_TURN)
+    return frozenset(ends | {token for token in turns if token is not None})
