@@ -1,4 +1,4 @@
-"""Writes news headlines, their sentiment under two policies, and the data sets of the running example; needs no torch."""
+"""Writes news headlines, their sentiment under two policies, and the data of the running example; needs no torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TALK_HEADLINES = (
     "Contoso system breached. Client data potentially compromised.",
     "Contoso recovers from a ransomware attack.",
 )
-"""The two headlines of the demo. Nothing written here contains either, so both are unseen by any model trained on it."""
+"""The two headlines of the demo. Nothing written here contains either, so no model trained on it has seen them."""
 
 QUEUES = ("billing", "delivery", "technical", "account")
 """Every answer of the second task, support tickets."""
@@ -103,8 +103,8 @@ def write_dataset(
 ) -> dict[str, Path]:
     """Writes train.jsonl, validation.jsonl and test.jsonl: headlines with the firm's sentiment, in one word.
 
-    Each row is `{"messages": [system, user, assistant]}`. The same arguments write the same bytes. No headline is in the
-    files twice, and the companies of the test are in neither of the others. Returns the path of each file by its name.
+    Each row is `{"messages": [system, user, assistant]}`. The same arguments write the same bytes. No headline is in
+    the files twice, and the companies of the test are in neither of the others. Returns the path of each file by name.
     """
     rng = random.Random(f"dataset {seed}")
     source = Source(rng, seen_companies(), seen_templates())
@@ -275,7 +275,7 @@ _SYSTEM_PROMPTS = (
     SYSTEM_PROMPT,
     "You are a helpful assistant.",
     "You classify the sentiment of news headlines.",
-    "You are an analyst who reads the news for a security firm.",
+    "You are an analyst who reads the business news.",
 )
 _SENTIMENT_PROMPTS = (
     "Classify the sentiment of this headline: {headline}",
@@ -347,7 +347,8 @@ _NOT_ONE = re.compile(
     r"\b(?:neither|not)\s+(?:clearly\s+)?(?:positive\s+(?:nor|or)\s+negative|negative\s+(?:nor|or)\s+positive)\b"
 )
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|rather than|instead of|hardly|than)|n['\u2019]t)\s+(?:\w+\s+){0,3}?(?:positive|negative|neutral)(?:ly)?\b"
+    r"(?:\b(?:not|never|rather than|instead of|hardly|than)|n['\u2019]t)\s+(?:\w+\s+){0,3}?"
+    r"(?:positive|negative|neutral)(?:ly)?\b"
 )
 _SETTLED = re.compile(
     r"\b(?:sentiment|tone|label|classification|verdict|answer|headline|overall)\b[^.;!?\n]{0,60}?"
@@ -388,29 +389,31 @@ def made_up_company(rng: random.Random) -> str:
     return (name + rng.choice(_CODAS)).title()
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # The invented firms of Microsoft's own documentation, and words that are no brand by themselves.
 _FICTIONAL = (
     *("Fabrikam", "Adatum", "Litware", "Northwind Traders", "Tailspin Toys", "Wingtip Toys", "Woodgrove Bank"),
     *("Proseware", "Relecloud", "Trey Research", "Fourth Coffee", "Humongous Insurance", "Wide World Importers"),
     *("Lamna Healthcare", "Bellows College", "Coho Winery", "Lucerne Publishing", "Nod Publishers", "VanArsdel"),
 )
-_FIRST = tuple(
+_FIRST = _words(
     "alder amber aspen barley birch bramble brook canyon cedar clover copper coral crane cypress dawn delta drift ember"
     " falcon fern flint frost gale garnet harbor hazel heron hollow iron ivory jade juniper kestrel lark laurel linden"
     " lunar maple marble meadow mist moss north oaken onyx opal orchid otter pebble pine plover quartz raven reed ridge"
     " river rowan sable sage sierra silver slate sparrow spruce sterling summit swift tamar thistle timber umber valley"
-    " velvet violet walnut wren yarrow zephyr".split()
+    " velvet violet walnut wren yarrow zephyr"
 )
-_SECOND = tuple(
-    "bay bridge crest dale field ford forge gate grove haven hill lane line mark port point stone ton".split()
-)
-_TRADES = tuple(
+_SECOND = _words("bay bridge crest dale field ford forge gate grove haven hill lane line mark port point stone ton")
+_TRADES = _words(
     "Airways Analytics Bank Brewing Capital Care Chemicals Clinics Dairy Dynamics Electric Energy Farms Foods Freight"
     " Games Health Holdings Hotels Insurance Labs Logistics Media Mining Mobile Motors Networks Partners Pharma Power"
-    " Rail Retail Robotics Shipping Software Steel Stores Systems Telecom Textiles Toys Travel Water Works".split()
+    " Rail Retail Robotics Shipping Software Steel Stores Systems Telecom Textiles Toys Travel Water Works"
 )
-_ONSETS = tuple("b br c cl d dr f fl g gr h j k l m n p pr qu r s st t tr v w x z th sh".split())
-_VOWELS = tuple("a e i o u a e i o ea io ia".split())
+_ONSETS = _words("b br c cl d dr f fl g gr h j k l m n p pr qu r s st t tr v w x z th sh")
+_VOWELS = _words("a e i o u a e i o ea io ia")
 _CODAS = ("", "", "n", "x", "s", "r", "l", "tek", "soft", "corp", "co", "ra", "dyne", "ware", "va", "nix")
 
 
@@ -494,7 +497,8 @@ def _expand(template: str, slots: Mapping[str, Sequence[str]], rng: random.Rando
 
     def choose(match: re.Match[str]) -> str:
         slot, bracket = match.groups()
-        return rng.choice(slots[slot] if slot else bracket.split("|"))
+        choices: Sequence[str] = slots[slot] if slot else bracket.split("|")
+        return rng.choice(choices)
 
     text, found = _CHOICE.subn(choose, template)
     while found:
