@@ -48,9 +48,7 @@ class Authority:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _keep(path, *_new_authority())
-        authority = cls(*_load(path))
-        authority.write_certificate(folder)
-        return authority
+        return cls(*_load(path))
 
     @property
     def certificate(self) -> str:

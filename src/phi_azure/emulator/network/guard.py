@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures.thread
 import contextlib
 import errno
+import importlib.util
 import ipaddress
 import socket
 import ssl
@@ -28,6 +29,7 @@ _MISSING = object()
 # Threads that a former interception left behind: they must not take up with the real Azure, nor with the next emulator.
 _stragglers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _lingering: list[Guard] = []
+_lingering_lock = threading.Lock()
 
 
 class Guard:
@@ -59,14 +61,16 @@ class Guard:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Put the patches in place for the length of a block."""
-        while _lingering:
-            _lingering.pop().remove()
+        with _lingering_lock:
+            while _lingering:
+                _lingering.pop().remove()
         self._before.update(threading.enumerate())
         self._on = True
-        self._patch_names()
-        self._patch_sockets()
-        self._patch_tls()
         try:
+            self._patch_names()
+            self._patch_sockets()
+            self._patch_event_loops()
+            self._patch_tls()
             yield
         finally:
             self._on = False
@@ -85,13 +89,11 @@ class Guard:
         self._patched.clear()
 
     def _linger_or_leave(self) -> None:
-        if any(thread.is_alive() for thread in _stragglers):
-            if self not in _lingering:
-                _lingering.append(self)
-            return
-        if self in _lingering:
-            _lingering.remove(self)
-        self.remove()
+        with _lingering_lock:
+            waiting = any(thread.is_alive() for thread in _stragglers)
+            _lingering[:] = [self] if waiting else []
+            if not waiting:
+                self.remove()
 
     def _patch(self, owner: Any, name: str, ours: object) -> None:
         self._patched.append((owner, name, vars(owner).get(name, _MISSING), ours))
@@ -114,9 +116,7 @@ class Guard:
     def _admit_thread(self, host: str) -> bool:
         thread = threading.current_thread()
         if thread in _stragglers:
-            message = (
-                f"phi_azure's emulator is off: {thread.name} was started while it was on and must not reach {host}"
-            )
+            message = f"{thread.name} was started under an emulator of phi_azure that is gone; {host} was refused"
             raise ConnectionRefusedError(errno.ECONNREFUSED, message)
         if not self._on:
             self._linger_or_leave()
@@ -186,12 +186,31 @@ class Guard:
         self._patch(socket.socket, "sendto", guarded_sendto)
 
     def _destination(self, sock: socket.socket, address: Any) -> Any:
-        if sock.family not in _INTERNET:
+        if sock.family not in _INTERNET or not isinstance(address, tuple):
             return address
         host = _text(address[0])
         if (host == STAND_IN and self._admit_thread("Azure")) or self._leads_to_emulator(host, address[1]):
             return "127.0.0.1", self._port
         return address
+
+    def _patch_event_loops(self) -> None:
+        """Close the two ways past Python's sockets that common event loops have."""
+        if sys.platform == "win32":  # its loop connects inside the operating system
+            from asyncio.proactor_events import BaseProactorEventLoop
+
+            sock_connect = BaseProactorEventLoop.sock_connect
+
+            async def guarded_sock_connect(loop: Any, sock: socket.socket, address: Any) -> None:
+                await sock_connect(loop, sock, self._destination(sock, address))
+
+            self._patch(BaseProactorEventLoop, "sock_connect", guarded_sock_connect)
+        if importlib.util.find_spec("aiodns") and importlib.util.find_spec("aiohttp"):  # aiohttp then asks DNS itself
+            from aiohttp.resolver import AsyncResolver, ThreadedResolver
+
+            async def resolve(_: object, host: str, port: int = 0, family: Any = socket.AF_INET) -> object:
+                return await ThreadedResolver().resolve(host, port, family)
+
+            self._patch(AsyncResolver, "resolve", resolve)
 
     # TLS
 

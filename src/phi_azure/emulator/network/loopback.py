@@ -177,7 +177,7 @@ class Listener:
         """Become the host that a proxy's client wants to reach, on this very connection."""
         host = urlsplit(f"//{target}").hostname or ""
         if not self._admits(line, host, target):
-            return False
+            return False  # clients read the first line only, so that names the host as well
         line.authority = target.removesuffix(":443")
         line.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         if line.starts_with_tls():
@@ -186,8 +186,8 @@ class Listener:
 
     def _answer_as_proxy(self, line: Line, request: Request) -> bool:
         url = urlsplit(request.target)
-        host = url.hostname or ""
-        if host != self.host and not self._admits(line, host, url.netloc):
+        itself = url.hostname in {self.host, "localhost"} and url.port == self.port
+        if not itself and not self._admits(line, url.hostname or "", url.netloc):
             return False
         target = url._replace(scheme="", netloc="").geturl() or "/"
         return self._run(line, request._replace(target=target), url.netloc)
@@ -196,7 +196,7 @@ class Listener:
         if is_azure(host):
             return True
         self._refused(target)
-        _send_text(line, "403 Forbidden", refusal(host))
+        _send_text(line, f"403 {host} is not Azure's", refusal(host))
         return False
 
     def _run(self, line: Line, request: Request, authority: str) -> bool:
