@@ -74,6 +74,7 @@ class Guard:
             yield
         finally:
             self._on = False
+            self._seen.discard(threading.current_thread())  # whoever ends the interception knows that it is over
             _stragglers.update(thread for thread in self._seen if thread.is_alive())
             self._linger_or_leave()
 
