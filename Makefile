@@ -1,0 +1,42 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := src tests benchmarks
+
+.PHONY: demo test setup lint fix bench check clean
+
+demo: .venv/local  ## the whole story, offline, on this machine
+	$(BIN)/phi-azure demo
+
+test: .venv/dev  ## the tests, in parallel
+	$(BIN)/pytest -n auto
+
+setup: .venv/dev  ## the environment for work on phi_azure
+
+lint: .venv/dev  ## style, types, direction of imports
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/dev  ## what can be put right by itself
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: .venv/dev  ## the measurements
+	$(BIN)/python benchmarks/startup.py
+
+check: lint test  ## what CI runs
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/local: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet '.[local]'
+	@touch $@
+
+.venv/dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	@touch $@
+
+clean:  ## removes what was made here, but no .phi-azure
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,81 @@
+"""The command line: a group of verbs, one a file, and the process boundary where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from phi_azure.cli.failure import explain
+from phi_azure.cli.session import Session, shared_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = (
+    "init",
+    "check",
+    "submit",
+    "runs",
+    "show",
+    "logs",
+    "wait",
+    "cancel",
+    "resume",
+    "register",
+    "models",
+    "deploy",
+    "chat",
+    "download",
+    "down",
+    "demo",
+    "emulator",
+)
+
+
+class Verbs(click.Group):
+    """Finds a verb in the module of its name, so that a command loads no other's code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Returns the verbs in the order of a job's life."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        """Returns a verb's command."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"phi_azure.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    epilog="Without an Azure account: phi-azure demo",
+)
+@click.version_option(package_name="phi-azure", prog_name="phi-azure")
+@shared_options
+@click.pass_context
+def group(context: click.Context) -> None:
+    """Fine-tune Microsoft Phi on Azure, or rehearse the whole job on this machine (--local)."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; whatever goes wrong is said in one short block."""
+    ours = list(arguments)[: arguments.index("--")] if "--" in arguments else arguments  # not those of COMMAND
+    session = Session.from_environment(json="--json" in ours, debug="--debug" in ours)
+    try:
+        code = group.main(args=list(arguments), prog_name="phi-azure", standalone_mode=False, obj=session)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the process boundary: no traceback without --debug
+        return explain(error, session)
+    return code if isinstance(code, int) else 0

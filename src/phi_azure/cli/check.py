@@ -1,0 +1,50 @@
+"""`check`: are these rows what the job will learn from?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phi_azure.cli.session import Session, shared_options
+
+if TYPE_CHECKING:
+    from phi_azure.dataset import Report, Route
+
+BAD_DATA = 3
+
+
+@click.command(epilog="Example: phi-azure check train.jsonl --route managed")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose rules [the job's, else serverless].")
+@shared_options
+@click.pass_obj
+def command(session: Session, file: Path, route: Route | None) -> int:
+    """Check a data file, and name every problem.
+
+    FILE is JSONL with one conversation a line, or a job file, whose data files are then checked. Exit code 3: errors.
+    """
+    from phi_azure import display
+
+    reports = _reports(file, route)
+    session.answer(
+        {str(path): report for path, report in reports.items()},
+        lambda: [display.show_report(session.data(), report, str(path)) for path, report in reports.items()],
+    )
+    return 0 if all(report.ok for report in reports.values()) else BAD_DATA
+
+
+def _reports(file: Path, route: Route | None) -> dict[Path, Report]:
+    from phi_azure import dataset
+
+    if file.suffix not in {".yaml", ".yml"}:
+        return {file: dataset.check(file, route=route or "serverless")}
+    from phi_azure import FineTune
+
+    job = FineTune.from_yaml(file)
+    rules: Route = route or job.route.kind
+    reports = {job.training_data: dataset.check(job.training_data, route=rules)}
+    if job.validation_data is not None:
+        reports[job.validation_data] = dataset.check(job.validation_data, route=rules, split="validation")
+    return reports

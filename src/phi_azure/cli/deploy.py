@@ -1,0 +1,41 @@
+"""`deploy`: put a model behind an endpoint."""
+
+from __future__ import annotations
+
+import click
+
+from phi_azure.cli.documents import endpoint_document
+from phi_azure.cli.session import Session, shared_options
+
+
+@click.command(epilog="Example: phi-azure deploy headline-sentiment --endpoint headlines")
+@click.argument("model_name", metavar="MODEL")
+@click.option("--endpoint", required=True, help="The endpoint's name, unique in the region.")
+@click.option("--version", help="The model's version [the newest].")
+@click.option("--base", is_flag=True, help="MODEL is one of Microsoft's, such as Phi-4-mini-instruct, as it comes.")
+@click.option("--size", help="The machine of a managed endpoint, such as Standard_NC24ads_A100_v4.")
+@click.option("--instances", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
+@shared_options
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    model_name: str,
+    endpoint: str,
+    version: str | None,
+    base: bool,
+    size: str | None,
+    instances: int,
+) -> None:
+    """Put a registered model behind an endpoint.
+
+    Waits until it answers; on Azure it is paid by the hour until it is removed.
+    """
+    if not session.local:
+        session.agree(f"{endpoint} costs money each hour until `phi-azure down`. Deploy it?")
+    with session.workspace() as workspace:
+        if base:
+            made = workspace.deploy_base(model_name, name=endpoint)
+        else:
+            made = workspace.model(model_name, version).deploy(endpoint, size=size, instances=instances)
+        session.answer(endpoint_document(made), lambda: click.echo(made.name))

@@ -1,0 +1,59 @@
+"""What `--json` answers: plain values of the objects that a user holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phi_azure.cli.session import Session
+    from phi_azure.config import FineTune
+    from phi_azure.dataset import Report
+    from phi_azure.endpoint import Endpoint
+    from phi_azure.model import Model
+    from phi_azure.run import Run
+
+
+def run_document(run: Run) -> dict[str, object]:
+    """Returns a run with its steps, and the first and the last value of each metric."""
+    metrics = {key: points for key, points in run.metrics().items() if points}
+    return {
+        "name": run.name,
+        "route": run.route,
+        "status": run.status,
+        "url": run.url,
+        "steps": [{"name": s.name, "status": s.status, "started": s.started, "ended": s.ended} for s in run.steps()],
+        "metrics": {
+            key: {"first": points[0].value, "last": points[-1].value, "steps": points[-1].step}
+            for key, points in metrics.items()
+        },
+    }
+
+
+def model_document(model: Model) -> dict[str, object]:
+    """Returns what identifies a model and where it came from."""
+    return {"name": model.name, "version": model.version, "id": model.id, "kind": model.kind, "run": model.run_name}
+
+
+def endpoint_document(endpoint: Endpoint) -> dict[str, object]:
+    """Returns what a caller of an endpoint needs, without its keys."""
+    return {
+        "name": endpoint.name,
+        "kind": endpoint.kind,
+        "status": endpoint.status,
+        "scoring_uri": endpoint.scoring_uri,
+    }
+
+
+def job_facts(job: FineTune, report: Report, session: Session) -> dict[str, str | None]:
+    """Returns what a job would make, for people."""
+    facts: dict[str, str | None] = {
+        "job": job.name,
+        "model": job.model,
+        "route": "serverless (Azure's machines)" if job.route.kind == "serverless" else "managed compute",
+        "data": f"{job.training_data}, {report.rows:,} rows",
+        "where": f"this machine, {session.folder}" if session.local else "Azure",
+    }
+    if job.route.kind == "managed":
+        facts["cluster"] = job.route.cluster
+        facts["machines"] = f"{job.route.nodes} x {job.route.size or 'a size that the model fits'}"
+    return facts

@@ -1,0 +1,27 @@
+"""`download`: the files of a model or of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phi_azure.cli.session import Session, shared_options
+
+
+@click.command(epilog="Example: phi-azure download headline-sentiment --to model")
+@click.argument("name", metavar="MODEL")
+@click.option("--version", help="The model's version [the newest].")
+@click.option("--run", is_flag=True, help="MODEL is a run's name: take its outputs, registered or not.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="The folder [one of the model's name].")
+@shared_options
+@click.pass_obj
+def command(session: Session, name: str, version: str | None, run: bool, to: Path | None) -> None:
+    """Download a model's files.
+
+    A registered MODEL, or with --run the outputs of a run. Prints the folder.
+    """
+    with session.workspace() as workspace:
+        source = workspace.run(name) if run else workspace.model(name, version)
+        folder = source.download(to or Path(name))
+    session.answer({"folder": str(folder)}, lambda: click.echo(str(folder)))

@@ -1,0 +1,46 @@
+"""`emulator`: Azure's answers on this machine, for programs that know nothing of phi_azure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phi_azure.cli.session import Session, shared_options
+
+
+@click.command(
+    epilog="Example: phi-azure emulator -- python train_with_azure_ai_ml.py",
+    context_settings={"allow_interspersed_args": False},  # what follows COMMAND is its own
+)
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where it keeps everything [--folder].")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--weights", multiple=True, metavar="NAME=DIR", help="Real weights for a model, instead of phi-tiny.")
+@click.option("--runner", type=click.Choice(["engine", "scripted"]), default="engine", show_default=True)
+@click.argument("command_line", metavar="[-- COMMAND ...]", nargs=-1, type=click.UNPROCESSED)
+@shared_options
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    state: Path | None,
+    port: int,
+    weights: tuple[str, ...],
+    runner: str,
+    command_line: tuple[str, ...],
+) -> int:
+    """Answer Azure's requests on this machine.
+
+    Runs COMMAND with the environment that leads it here; without COMMAND, prints it and serves until Ctrl-C.
+    """
+    from phi_azure.emulator.command import run_server
+
+    folders = dict(_weight(text) for text in weights)
+    return run_server(state or session.folder, port, folders, runner, list(command_line))
+
+
+def _weight(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and Path(folder).is_dir()):
+        raise click.BadParameter(f"{text!r} is not NAME=DIR with a folder that exists.", param_hint="--weights")
+    return name, Path(folder)

@@ -1,0 +1,128 @@
+"""What every verb shares: where to work, how to answer, and whether it may ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from phi_azure.workspace import Workspace
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+
+@dataclass
+class Session:
+    """One command's surroundings; options given before or after the verb end up here."""
+
+    local: bool = False
+    folder: Path = Path(".phi-azure")
+    config: Path | None = None
+    json: bool = False
+    yes: bool = False
+    debug: bool = False
+    watched: str | None = None
+    """The run that goes on when this command is interrupted."""
+
+    @classmethod
+    def from_environment(cls, *, json: bool, debug: bool) -> Session:
+        """Reads PHI_AZURE_LOCAL and PHI_AZURE_FOLDER."""
+        local = os.environ.get("PHI_AZURE_LOCAL", "").lower() in {"1", "true", "yes", "on"}
+        return cls(local=local, folder=Path(os.environ.get("PHI_AZURE_FOLDER") or ".phi-azure"), json=json, debug=debug)
+
+    def workspace(self) -> Workspace:
+        """Opens the workspace: on this machine with --local, else the one that config.json names."""
+        from phi_azure.workspace import Workspace
+
+        return Workspace.local(self.folder) if self.local else Workspace.from_config(self.config)
+
+    def words(self) -> Console:
+        """Returns the console for people: stderr."""
+        from phi_azure import display
+
+        return display.console(stderr=True)
+
+    def data(self) -> Console:
+        """Returns the console for results: stdout."""
+        from phi_azure import display
+
+        return display.console()
+
+    def say(self, text: str) -> None:
+        """Tells people something, on stderr."""
+        click.echo(text, err=True)
+
+    def answer(self, document: object, show: Callable[[], None]) -> None:
+        """Gives the result on stdout: as one JSON document with --json, else as people read it."""
+        if self.json:
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+        else:
+            show()
+
+    def agree(self, question: str) -> None:
+        """Asks before something is paid for or removed; refuses where nobody can answer and --yes was not given."""
+        if self.yes:
+            return
+        if self.json or not sys.stdin.isatty():
+            raise click.UsageError(f"{question} Nobody can answer here; add --yes if it is meant.")
+        if not click.confirm(question, err=True):
+            self.say("Nothing was done.")
+            raise click.exceptions.Exit(1)
+
+    def again(self, command: str) -> str:
+        """Returns a command line that works where this one did."""
+        where = " --local" if self.local else ""
+        if self.local and self.folder != Path(".phi-azure"):
+            where += f" --folder {self.folder}"
+        return f"phi-azure {command}{where}"
+
+
+def shared_options(command: Command) -> Command:
+    """Adds the options that the group and every verb take."""
+    for names, attributes in reversed(_SHARED):
+        option = click.option(*names, **attributes, expose_value=False, callback=_remember)  # type: ignore[arg-type]
+        command = option(command)
+    return command
+
+
+_SHARED: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
+    (
+        ("--local",),
+        {"is_flag": True, "default": None, "help": "Work on this machine instead of Azure [PHI_AZURE_LOCAL]."},
+    ),
+    (
+        ("--folder",),
+        {"type": click.Path(path_type=Path), "help": "Where --local keeps everything [PHI_AZURE_FOLDER; .phi-azure]."},
+    ),
+    (
+        ("--config",),
+        {"type": click.Path(path_type=Path), "help": "Azure's config.json of the workspace [searched upwards]."},
+    ),
+    (("--json",), {"is_flag": True, "default": None, "help": "Answer with one JSON document on stdout."}),
+    (("--yes", "-y"), {"is_flag": True, "default": None, "help": "Ask nothing."}),
+    (("--debug",), {"is_flag": True, "default": None, "help": "Show the traceback of an error."}),
+)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value is not None and parameter.name is not None:
+        setattr(context.find_object(Session), parameter.name, value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

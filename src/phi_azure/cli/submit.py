@@ -1,0 +1,36 @@
+"""`submit`: send a job file to Azure, or to this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phi_azure.cli.documents import job_facts, run_document
+from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.watch import follow
+
+
+@click.command(epilog="Example: phi-azure submit job.yaml --local --wait")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--wait", is_flag=True, help="Stay and show the progress until the job is over.")
+@shared_options
+@click.pass_obj
+def command(session: Session, file: Path, wait: bool) -> None:
+    """Start the job that a file describes.
+
+    Checks the data first, says what would be made, asks where it costs money, and prints the run's name.
+    """
+    from phi_azure import FineTune, dataset, display
+
+    job = FineTune.from_yaml(file)
+    report = dataset.check(job.training_data, route=job.route.kind)
+    report.raise_for_errors()
+    display.show_facts(session.words(), job_facts(job, report, session))
+    if not session.local:
+        session.agree("This costs money. Submit it?")
+    with session.workspace() as workspace:
+        run = workspace.submit(job)
+        if wait:
+            follow(session, run)
+        session.answer(run_document(run), lambda: click.echo(run.name))

@@ -1,0 +1,20 @@
+"""Shows a run until it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phi_azure.cli.session import Session
+    from phi_azure.run import Run
+
+
+def follow(session: Session, run: Run, timeout: float | None = None) -> None:
+    """Waits for a run and shows its progress on stderr; an interruption leaves the run alone."""
+    from phi_azure import display
+
+    session.watched = run.name
+    view = display.RunView(run.name)
+    with display.watching(session.words(), view) as update:
+        run.wait(timeout=timeout, on_update=update)
+    session.watched = None
