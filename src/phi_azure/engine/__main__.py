@@ -31,10 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
-    if args.command == "step":
-        return _step(args.spec)
+    commands = {"step": _step, "serve": _serve, "chat": _chat}
     try:
-        return _chat(args) if args.command == "chat" else _serve(args)
+        return commands[args.command](args)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
@@ -58,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _step(path: Path) -> int:
-    spec = read_spec(path)
+def _step(args: argparse.Namespace) -> int:
+    spec = read_spec(args.spec)
     events = Events(spec.events)
     try:
         return _run(spec, events)

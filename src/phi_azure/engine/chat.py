@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.folders import huggingface_folder
 from phi_azure.engine.template import ChatTokenizer, Message, load_chat_tokenizer
-from phi_azure.engine.weights import TINY, load_model, use_threads
+from phi_azure.engine.threads import TINY, most_threads
+from phi_azure.engine.weights import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +52,8 @@ class ChatModel:
 
     def answer(self, messages: list[Message], sampling: Sampling | None = None) -> Answer:
         """Returns the whole answer."""
-        last = Answer("", "stop", 0, 0)
-        for last in self.growing(messages, sampling or Sampling()):
-            pass
-        return last
+        *_, whole = self.growing(messages, sampling or Sampling())
+        return whole
 
     def growing(self, messages: list[Message], sampling: Sampling) -> Iterator[Answer]:
         """Yields the answer each time its text has grown; only the last one has a `finish_reason`."""
@@ -113,10 +112,8 @@ def load_chat_model(folder: Path) -> ChatModel:
 
     gpu = torch.cuda.is_available()
     model = load_model(folder, "bfloat16" if gpu else "float32").eval()
-    if model.num_parameters() < TINY:
-        torch.set_num_threads(1)  # one row at a time: a second thread waits more than it works
-    else:
-        use_threads(model.num_parameters())
+    parameters = model.num_parameters()  # one row of a tiny model: a second thread would wait more than it works
+    torch.set_num_threads(1 if parameters < TINY else most_threads(parameters))
     return ChatModel(model.to("cuda") if gpu else model, tokenizer, _ends(folder, tokenizer), threading.Lock())
 
 

@@ -1,4 +1,4 @@
-"""The step chat_completion_finetune: trains the model on the tokenised rows and writes the result in Hugging Face layout."""
+"""The step chat_completion_finetune: trains on the tokenised rows and writes the model in Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from phi_azure.engine.events import log
 from phi_azure.engine.finetune_config import NAME, read_config
 from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, whole_folder
 from phi_azure.engine.settings import Settings, left_out, read_settings
-from phi_azure.engine.weights import load_model, lora_targets, stored_dtype, use_threads
+from phi_azure.engine.threads import most_threads
+from phi_azure.engine.weights import load_model, lora_targets, set_up_libraries, stored_dtype
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from phi_azure.engine.spec import Spec
     from phi_azure.engine.training import Training
 
-_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait give the core away, so a busy neighbour costs little
-
 
 def run(spec: Spec, events: Events) -> None:
     """Trains, then writes merged weights, adapter, tokenizer and figures."""
@@ -30,7 +29,7 @@ def run(spec: Spec, events: Events) -> None:
     base, data = spec.path("model_selector_output"), spec.path("preprocess_output")
     if base is None or data is None:
         raise UserError("model_selector_output and preprocess_output are needed.")
-    os.environ.update(_PASSIVE)
+    set_up_libraries()
     began = time.perf_counter()
     import torch
 
@@ -62,10 +61,14 @@ def _be_repeatable(settings: Settings) -> None:
 
 def _prepare(base: Path, settings: Settings, gpu: bool) -> Any:
     """Loads the base model in 32 bits (16 under LoRA on a GPU, when asked for) and adds the adapter."""
+    import torch
+
     frozen_half = gpu and settings.precision == "16" and settings.lora is not None
     model = load_model(base, "bfloat16" if frozen_half else "float32")
-    threads = use_threads(model.num_parameters())
-    log(f"{type(model).__name__}, {model.num_parameters():,} parameters, on {'the GPU' if gpu else f'{threads} CPU threads'}")
+    threads = most_threads(model.num_parameters())
+    torch.set_num_threads(threads)
+    place = "the GPU" if gpu else f"at most {threads} CPU threads"
+    log(f"{type(model).__name__}, {model.num_parameters():,} parameters, on {place}")
     if settings.lora is not None:
         model = _with_lora(model, settings, read_config(base).get("lora_target_modules"))
     return model.to("cuda") if gpu else model

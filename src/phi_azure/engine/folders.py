@@ -1,17 +1,17 @@
-"""Folders of models and outputs: the Hugging Face and the MLflow layout, and outputs that appear whole or not at all."""
+"""Folders of models and outputs: the Hugging Face and the MLflow layout, and outputs that appear whole or never."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phi_azure.engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -57,7 +57,7 @@ def mlmodel_file(folder: Path) -> Path | None:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """Gives a new folder to fill, which takes the target's place when the block ends well, and goes when it does not."""
+    """Gives a new folder to fill; it takes the target's place when the block ends well, and else is removed."""
     draft = _draft(target)
     draft.mkdir(parents=True)
     try:

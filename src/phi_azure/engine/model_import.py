@@ -41,7 +41,9 @@ def run(spec: Spec, _events: Events) -> None:
         if mlmodel:
             copy_files(mlmodel.parent, out, ("MLmodel",))
         (out / NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (out / "model_import.json").write_text(json.dumps({"model": name, "task_name": "ChatCompletion"}, indent=2) + "\n")
+        (out / "model_import.json").write_text(
+            json.dumps({"model": name, "task_name": "ChatCompletion"}, indent=2) + "\n"
+        )
     log(f"imported {name}")
 
 
@@ -69,6 +71,6 @@ def _copy_model(folder: Path, out: Path) -> None:
         if file.suffix in _WANTED:
             link_or_copy(file, out / file.name)
         elif file.suffix in _UNSAFE:
-            log(f"left behind: {file.name} (this engine loads safetensors only and runs no code that comes with a model)")
+            log(f"left behind: {file.name} (only safetensors are loaded, and no code that comes with a model runs)")
     if not list(out.glob("*.safetensors")):
         raise UserError(f"{folder} holds no .safetensors weights.")

@@ -1,7 +1,7 @@
 """The step chat_completion_datapreprocess: chat rows become token ids, with the assistant's own tokens marked.
 
-Each split is one safetensors file of three flat lists: `ids`, `answer` (1 where the model learns) and `starts` (where each
-row begins, and the end). Written without torch or numpy.
+Each split is one safetensors file of three flat lists: `ids`, `answer` (1 where the model learns) and `starts` (where
+each row begins, and the end). Written without torch or numpy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.events import log
 from phi_azure.engine.finetune_config import merge_system, read_config
 from phi_azure.engine.folders import whole_folder
-from phi_azure.engine.rows import MIN_TRAIN_ROWS, Row, Rows, read_rows, require_rows, split_file
+from phi_azure.engine.rows import MIN_TRAIN_ROWS, SPLITS, Row, Rows, read_rows, require_rows, set_aside, split_file
 from phi_azure.engine.template import load_chat_tokenizer
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def run(spec: Spec, _events: Events) -> None:
     splits = _splits(spec)
     with whole_folder(spec.output("output_dir")) as out:
         encoded = {
-            split: _encode(split, rows.kept, tokenizer, limit, merge) for split, rows in splits.items() if split != "test"
+            split: _encode(split, rows.kept, tokenizer, limit, merge)
+            for split, rows in splits.items()
+            if split != "test"
         }
         for split, tokens in encoded.items():
             _write(tokens, out / f"{split}.safetensors")
@@ -84,7 +86,7 @@ def _limit(asked: int, context: int) -> int:
 
 def _splits(spec: Spec) -> dict[str, Rows]:
     """Reads the files given, and sets training rows aside for those that are missing, by Azure's shares."""
-    paths = {split: split_file(spec, split) for split in ("train", "validation", "test")}
+    paths = {split: split_file(spec, split) for split in SPLITS}
     if paths["train"] is None:
         raise UserError("training data is missing: give train_file_path or train_mltable_path.")
     splits = {split: _read(split, path) for split, path in paths.items() if path}
@@ -108,7 +110,7 @@ def _set_aside(train: Rows, missing: list[str]) -> dict[str, Rows]:
     """Takes 20% of the training rows: for the one split that is missing, or half each."""
     rows = train.kept.copy()
     random.Random(_SEED).shuffle(rows)
-    share = round(len(rows) * 0.2 / len(missing))
+    share = set_aside(len(rows), len(missing))
     parts = {split: Rows(rows[i * share : (i + 1) * share]) for i, split in enumerate(missing)}
     for split, part in parts.items():
         log(f"no {split} file: {len(part.kept)} training rows set aside for it, as Azure does")

@@ -1,4 +1,4 @@
-"""Chat rows from the files that Azure's pipeline takes, with the line each stands on; what it drops and what it refuses."""
+"""Chat rows from the files that Azure's pipeline takes, with the line each stands on; what it drops and refuses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
     from phi_azure.engine.spec import Spec
 
+SPLITS = ("train", "validation", "test")
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 MIN_MESSAGES = 2  # Azure drops shorter conversations
 MIN_TRAIN_ROWS = 10  # and refuses to train on fewer rows
+_COLUMNS = ("messages", "tools")  # Azure drops every other
+_SHARE = 0.2  # of the training rows, set aside for the splits that are missing
 _SHOWN = 20  # problems said in one error; the rest are counted
+
+
+@dataclass(frozen=True)
+class NotJson:
+    """A line or cell that cannot be read."""
+
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ def split_file(spec: Spec, split: str) -> Path | None:
 def read_rows(path: Path) -> Rows:
     """Reads a data file; raises with every line that cannot be a conversation."""
     rows, problems = Rows(), list[str]()
-    for line, record in _records(path, problems):
+    for line, record in _records(path):
         _sort_in(record, f"{path.name}:{line}", rows, problems)
     if problems:
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
@@ -73,12 +83,19 @@ def require_rows(rows: Rows, split: str, least: int = 1) -> None:
     if not rows.kept:
         raise UserError(f"no {split} row is left after dropping. {' '.join(rows.notes())}".strip())
     if len(rows.kept) < least:
-        raise UserError(f"{len(rows.kept)} {split} rows are left after splitting and dropping; Azure wants {least}.")
+        raise UserError(f"{len(rows.kept)} {split} rows are left after splitting and dropping; {least} are needed.")
+
+
+def set_aside(rows: int, missing: int) -> int:
+    """Returns how many training rows go to each split that was not given, by Azure's shares."""
+    return round(rows * _SHARE / missing) if missing else 0
 
 
 def _sort_in(record: Any, where: str, rows: Rows, problems: list[str]) -> None:
     messages = record.get("messages") if isinstance(record, dict) else None
-    if isinstance(record, dict) and "messages" not in record:
+    if isinstance(record, NotJson):
+        problems.append(f"{where}: {record.problem}")
+    elif isinstance(record, dict) and "messages" not in record:
         problems.append(f'{where}: no "messages"; each row is {{"messages": [{{"role": ..., "content": ...}}, ...]}}.')
     elif not messages:
         rows.drop("empty", where)
@@ -108,7 +125,14 @@ def _without_nulls(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(value: object) -> str:
-    names = {str: "a text", int: "a number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
+    names = {
+        str: "a text",
+        int: "a number",
+        float: "a number",
+        bool: "true or false",
+        dict: "an object",
+        list: "a list",
+    }
     return names.get(type(value), "null" if value is None else type(value).__name__)
 
 
@@ -116,30 +140,31 @@ def _some(places: list[str]) -> str:
     return ", ".join(places[:5]) + (", ..." if len(places) > 5 else "")
 
 
-def _records(path: Path, problems: list[str]) -> Iterator[tuple[int, Any]]:
+def _records(path: Path) -> Iterator[tuple[int, Any]]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
         raise UserError(f'{path.name}: the suffix "{path.suffix}" is not among those Azure reads ({known}).')
     if suffix in {".csv", ".tsv"}:
-        return _table(path, "\t" if suffix == ".tsv" else ",", problems)
+        return _table(path, "\t" if suffix == ".tsv" else ",")
     if suffix == ".parquet":
         return _parquet(path)
-    return _json_list(path) if suffix == ".json" and _is_json_list(path) else _json_lines(path, problems)
+    return _json_list(path) if suffix == ".json" and _is_json_list(path) else _json_lines(path)
 
 
-def _json_lines(path: Path, problems: list[str]) -> Iterator[tuple[int, Any]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig") as file:
         try:
-            for line, text in enumerate(file, 1):
-                if not text.strip():
-                    continue
-                try:
-                    yield line, json.loads(text)
-                except json.JSONDecodeError as error:
-                    problems.append(f"{path.name}:{line}: not JSON ({error.msg} at column {error.colno}).")
+            yield from ((line, _parsed(text)) for line, text in enumerate(file, 1) if text.strip())
         except UnicodeDecodeError as error:
             raise UserError(f"{path.name}: not UTF-8 (byte {error.start}). Save the file as UTF-8.") from error
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        return NotJson(f"not JSON ({error.msg} at column {error.colno}).")
 
 
 def _is_json_list(path: Path) -> bool:
@@ -155,24 +180,20 @@ def _json_list(path: Path) -> Iterator[tuple[int, Any]]:
     return iter(enumerate(records, 1))
 
 
-def _table(path: Path, delimiter: str, problems: list[str]) -> Iterator[tuple[int, Any]]:
+def _table(path: Path, delimiter: str) -> Iterator[tuple[int, Any]]:
+    """Reads rows whose cells hold JSON."""
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=delimiter)
         for record in reader:
-            try:
-                yield reader.line_num, {key: _cell(record.get(key)) for key in ("messages", "tools") if key in record}
-            except json.JSONDecodeError as error:
-                problems.append(f"{path.name}:{reader.line_num}: the cell is not JSON ({error.msg}).")
-
-
-def _cell(text: str | None) -> Any:
-    return json.loads(text) if text else None
+            cells = {name: _parsed(record[name]) if record[name] else None for name in _COLUMNS if name in record}
+            broken = (cell for cell in cells.values() if isinstance(cell, NotJson))
+            yield reader.line_num, next(broken, cells)
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        from pyarrow import parquet  # noqa: PLC0415  type: ignore
+        from pyarrow import parquet  # type: ignore[import-not-found]  # not one of our dependencies
     except ImportError:
         raise UserError(f"{path.name}: reading parquet needs pyarrow here: pip install pyarrow.") from None
     return iter(enumerate(parquet.read_table(path).to_pylist(), 1))

@@ -1,4 +1,4 @@
-"""What goes in and out of an endpoint: the OpenAI chat shape and Azure's two shapes of POST /score. Pure values, no HTTP."""
+"""What goes in and out of an endpoint: OpenAI's chat shape and Azure's two shapes of POST /score. Values, no HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from phi_azure.engine.template import Message
 
 ROLES = ("system", "user", "assistant", "tool")
-_RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "frequency_penalty": (-2.0, 2.0), "presence_penalty": (-2.0, 2.0)}
+_RANGES = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "presence_penalty": (-2.0, 2.0),
+}
 _DEFAULT_TOKENS = 256
 
 
@@ -86,7 +91,7 @@ def read_score(body: Any) -> tuple[list[Any], dict[str, Any]]:
 
 
 def read_conversations(input_string: list[Any]) -> list[list[Message]]:
-    """Reads the list of conversations that a fine-tuned MLflow model takes; one flat conversation will do, as in Azure."""
+    """Reads the conversations that a fine-tuned MLflow model takes; one flat conversation will do, as in Azure."""
     flat = bool(input_string) and isinstance(input_string[0], dict)
     conversations = [input_string] if flat else input_string
     if not conversations:

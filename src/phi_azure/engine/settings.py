@@ -1,4 +1,4 @@
-"""The settings of a training run: Azure's inputs as typed values, the rules they must keep, and what this machine leaves out."""
+"""The settings of a training run: Azure's inputs as typed values, the rules they must keep, what is left out here."""
 
 from __future__ import annotations
 
@@ -156,7 +156,9 @@ def left_out(spec: Spec, on_cpu: bool) -> list[str]:
     if spec.integer("eval_accumulation_steps", -1) > 0:
         notes.append("eval_accumulation_steps is left out: predictions are counted batch by batch, never kept.")
     if not spec.flag("merge_lora_weights", default=True):
-        notes.append("merge_lora_weights=false changes nothing, as in Azure: the weights are merged, the adapter is beside them.")
+        notes.append(
+            "merge_lora_weights=false changes nothing, as in Azure: the weights are merged, the adapter is beside them."
+        )
     if on_cpu and spec.text("precision") == "16":
         notes.append("precision=16 is left out: this machine has no GPU, and 32 bits are faster on a CPU.")
     return notes

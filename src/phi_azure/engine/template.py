@@ -1,7 +1,7 @@
 """Chat messages to token ids as the model's own chat template says, and which of those ids are the assistant's.
 
-Needs `tokenizers` and `jinja2`, not torch: a step that only prepares data starts in a fraction of a second. A test holds
-the ids against `AutoTokenizer.apply_chat_template`.
+Needs `tokenizers` and `jinja2`, not torch: a step that only prepares data starts in a fraction of a second. A test
+holds the ids against `AutoTokenizer.apply_chat_template`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ChatTokenizer:
 
     def prompt(self, messages: list[Message], tools: object = None) -> list[int]:
         """Returns the ids after which the assistant is to speak."""
-        return self._encode(self.render(messages, tools, answer_next=True)).ids
+        return list(self._encode(self.render(messages, tools, answer_next=True)).ids)
 
     def example(self, messages: list[Message], tools: object = None) -> Tokens:
         """Returns a whole conversation, with the assistant's own tokens marked."""
@@ -74,7 +74,7 @@ class ChatTokenizer:
         return self.tokenizer.encode(text, add_special_tokens=False)
 
     def _answer_spans(self, messages: list[Message], tools: object, text: str) -> list[tuple[int, int]]:
-        """Finds what each assistant message adds to the text: from the end of its prompt to where the next one starts."""
+        """Finds what each assistant message adds to the text, from the end of its prompt to the next message."""
         spans = []
         for i, message in enumerate(messages):
             if message.get("role") != "assistant":
@@ -103,7 +103,9 @@ def _own_template(home: Path, config: dict[str, Any]) -> str:
     if isinstance(template, list):  # several, by name
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     if not isinstance(template, str):
-        raise UserError(f"{home} has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json).")
+        raise UserError(
+            f"{home} has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)."
+        )
     return template
 
 
@@ -134,7 +136,7 @@ def _shared(prefix: str, text: str) -> int:
 
 
 class _Generation(Extension):
-    """Lets a template mark the assistant's words with {% generation %}, as transformers does; here it changes nothing."""
+    """Lets a template mark the assistant's words with {% generation %}, as transformers does; it changes nothing."""
 
     tags = {"generation"}  # noqa: RUF012  jinja2 reads the class attribute
 

@@ -13,6 +13,7 @@ from phi_azure.engine.batches import TokenRows, epoch_batches, even_batches, gro
 from phi_azure.engine.checkpoints import Checkpoints, Position
 from phi_azure.engine.events import log
 from phi_azure.engine.settings import Settings, learning_rate_factor
+from phi_azure.engine.threads import TINY, Pace, most_threads
 
 if TYPE_CHECKING:
     from phi_azure.engine.events import Events
@@ -44,6 +45,8 @@ class Training:
         self.log_every = self.settings.log_every(self.steps_per_epoch)
         self.eval_every = self.settings.eval_every(self.steps_per_epoch) if self.validation else 0
         self.save_every = math.ceil(self.total / _CHECKPOINTS)
+        parameters = sum(weight.numel() for weight in self.model.parameters())
+        self.pace = Pace(most_threads(parameters) if parameters < TINY else 1)
         self.device = next(self.model.parameters()).device
         self.optimizer = make_optimizer(self.model, self.settings)
         settings = self.settings
@@ -81,10 +84,19 @@ class Training:
         self._set_learning_rate(self.at.step)
         norm = self._learn(group)
         self.at.step += 1
-        self.at.seconds += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        self.at.seconds += seconds
+        self._keep_pace(sum(self.lengths[row] for batch in group for row in batch), seconds)
         self._report(norm)
         self._evaluate_if_due()
         self._save_if_due()
+
+    def _keep_pace(self, tokens: int, seconds: float) -> None:
+        import torch
+
+        before = self.pace.now
+        if self.device.type == "cpu" and self.pace.step(tokens, seconds) != before:
+            torch.set_num_threads(self.pace.now)
 
     def _learn(self, group: list[list[int]]) -> float:
         """Makes one update from a group of batches, each answer token weighing the same."""
@@ -160,7 +172,9 @@ class Training:
             return
         began = time.perf_counter()
         values = self.evaluate(self.validation)
-        self._emit({**values, "eval_runtime": time.perf_counter() - began, "epoch": self.at.step / self.steps_per_epoch})
+        self._emit(
+            {**values, "eval_runtime": time.perf_counter() - began, "epoch": self.at.step / self.steps_per_epoch}
+        )
         log("evaluation: " + ", ".join(f"{key} {value:.4f}" for key, value in values.items()))
         self._judge(values)
 
@@ -184,7 +198,7 @@ class Training:
             self.checkpoints.save(self.at, self.model, self.optimizer)
 
     def evaluate(self, rows: TokenRows) -> dict[str, float]:
-        """Returns loss, share of answers with every token right, and token F1, each token predicted from the true ones before it."""
+        """Returns loss, share of answers right in every token, and token F1, each token given the true ones before."""
         import torch
 
         loss, count, exact, f1 = 0.0, 0, 0, 0.0

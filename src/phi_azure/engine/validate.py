@@ -1,17 +1,18 @@
 """The step ft_nlp_common_validation: refuses early what the later steps would refuse.
 
-Azure's own step only leaves a mark, and its errors come 10 to 20 minutes later, in the preprocess step; here they come at once.
+Azure's own step only leaves a mark, and errors in the data come minutes later, in the preprocess step; here at once.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import ProblemsError, UserError
 from phi_azure.engine.events import log
 from phi_azure.engine.folders import huggingface_folder, write_whole
-from phi_azure.engine.rows import Rows, read_rows, require_rows, split_file
+from phi_azure.engine.rows import MIN_TRAIN_ROWS, SPLITS, read_rows, require_rows, set_aside, split_file
 from phi_azure.engine.settings import setting_problems
 
 if TYPE_CHECKING:
@@ -24,32 +25,43 @@ _BAD_IN_PATHS = ("\\", "'")
 def run(spec: Spec, _events: Events) -> None:
     """Checks settings, paths and rows; writes what it found as JSON."""
     problems = [*setting_problems(spec), *_path_problems(spec), *_model_problems(spec)]
-    rows: dict[str, Rows] = {}
-    for split in ("train", "validation", "test"):
-        try:
-            rows.update(_checked(spec, split))
-        except UserError as error:
-            problems.append(str(error))
+    found: dict[str, Any] = {}
+    for split in SPLITS:
+        found[split] = _asked(spec, split, problems)
     if problems:
         raise ProblemsError(problems)
-    found = {split: {"rows": len(of.kept), "dropped": {why: len(at) for why, at in of.dropped.items()}} for split, of in rows.items()}
     write_whole(spec.output("validation_info"), json.dumps({"status": "valid", "data": found}, indent=2) + "\n")
     log("validation passed")
 
 
-def _checked(spec: Spec, split: str) -> dict[str, Rows]:
+def _asked(spec: Spec, split: str, problems: list[str]) -> dict[str, Any] | None:
+    """Returns what a split holds; adds to the problems what is wrong with it."""
+    try:
+        return _checked(spec, split)
+    except UserError as error:
+        problems.append(str(error))
+        return None
+
+
+def _checked(spec: Spec, split: str) -> dict[str, Any] | None:
     path = split_file(spec, split)
     if path is None and split == "train":
         raise UserError("training data is missing: give train_file_path or train_mltable_path.")
     if path is None:
-        log(f"no {split} file: the preprocess step will set rows aside")
-        return {}
+        log(f"no {split} file: the preprocess step will set training rows aside")
+        return None
     rows = read_rows(path)
     log(f"{split}: {path.name}, {len(rows.kept)} rows")
     for note in rows.notes():
         log(f"warning: {split}: {note}")
-    require_rows(rows, split)
-    return {split: rows}
+    require_rows(rows, split, _least(spec) if split == "train" else 1)
+    return {"rows": len(rows.kept), "dropped": {why: len(at) for why, at in rows.dropped.items()}}
+
+
+def _least(spec: Spec) -> int:
+    """Returns how many training rows are needed so that enough are left when the missing splits have been served."""
+    missing = sum(not (spec.text(f"{split}_file_path") or spec.text(f"{split}_mltable_path")) for split in SPLITS[1:])
+    return next(n for n in count(MIN_TRAIN_ROWS) if n - set_aside(n, missing) * missing >= MIN_TRAIN_ROWS)
 
 
 def _path_problems(spec: Spec) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
@@ -11,8 +12,6 @@ from phi_azure.engine.folders import huggingface_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-TINY = 50_000_000  # parameters; below this a second thread helps and a third does not
 
 _PHI3 = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
 _TARGETS = {
@@ -23,15 +22,26 @@ _TARGETS = {
 }
 
 
-def quiet() -> None:
-    """Keeps the libraries from reaching for the network and from drawing bars into the log; call it before they load."""
-    os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"})
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+_SURROUNDINGS = {
+    "HF_HUB_OFFLINE": "1",  # nothing is fetched
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    # An idle thread spins this long before it gives its core away; the default lets a busy neighbour stall training.
+    "GOMP_SPINCOUNT": "10000",
+}
+
+
+def set_up_libraries() -> None:
+    """Sets what torch and transformers read from the environment when they load; call it before they do."""
+    for name, value in _SURROUNDINGS.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # they are for transformers' own callers
 
 
 def load_model(folder: Path, dtype: str = "float32") -> Any:
     """Returns the causal language model of a folder, on the CPU."""
-    quiet()
+    set_up_libraries()
     import torch
 
     home = huggingface_folder(folder)
@@ -43,26 +53,14 @@ def load_model(folder: Path, dtype: str = "float32") -> Any:
 
 
 def lora_targets(model_type: str, asked: list[str] | None = None) -> list[str] | str:
-    """Returns the layers that LoRA trains: those asked for, else the linear layers of that kind of Phi."""
-    return asked or _TARGETS.get(model_type, "all-linear")
+    """Returns the layers that LoRA trains: those asked for, else the linear layers of that kind of model."""
+    return asked or _TARGETS.get(model_type) or "all-linear"
 
 
 def stored_dtype(folder: Path) -> str:
     """Returns the precision in which a folder keeps its weights, such as "float16"."""
     config = json.loads((huggingface_folder(folder) / "config.json").read_text(encoding="utf-8"))
     return str(config.get("dtype") or config.get("torch_dtype") or "float32")
-
-
-def use_threads(parameters: int) -> int:
-    """Sets how many cores torch may use for a model of this size, and returns that number."""
-    import torch
-
-    if "OMP_NUM_THREADS" in os.environ:
-        return int(torch.get_num_threads())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = min(cores, 2) if parameters < TINY else cores
-    torch.set_num_threads(threads)
-    return threads
 
 
 def _class_for(config: dict[str, Any]) -> Any:
