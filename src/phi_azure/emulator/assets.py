@@ -1,0 +1,271 @@
+"""Data assets and models of the workspace: versions, and the containers that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import jobs, references
+from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, MapOf, Object, Word, require
+from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+
+_ASSET_MEMBERS: dict[str, Any] = {
+    "description": TEXT,
+    "tags": TEXTS,
+    "properties": TEXTS,
+    "isAnonymous": FLAG,
+    "isArchived": FLAG,
+    "autoDeleteSetting": ANYTHING,
+    "stage": TEXT,
+    "intellectualProperty": ANYTHING,
+}
+_DATA_BODY = Object(
+    "DataVersionBaseResource",
+    {
+        "properties": Object(
+            "UriDataVersion",
+            _ASSET_MEMBERS
+            | {"dataUri": TEXT, "dataType": Word("DataType", ("uri_file", "uri_folder", "mltable")), "referencedUris": ANYTHING},
+            frozenset({"dataUri", "dataType"}),
+        )
+    },
+    frozenset({"properties"}),
+)
+_MODEL_BODY = Object(
+    "ModelVersionResource",
+    {
+        "properties": Object(
+            "ModelVersion",
+            _ASSET_MEMBERS
+            | {
+                "modelUri": TEXT,
+                "modelType": Word("ModelType", ("custom_model", "mlflow_model", "triton_model")),
+                "flavors": MapOf(ANYTHING),
+                "jobName": TEXT,
+            },
+            frozenset({"modelUri"}),
+        )
+    },
+    frozenset({"properties"}),
+)
+_FLAVORS = {
+    "python_function": {"data": {"loader_module": "mlflow.transformers"}},
+    "transformers": {"data": {"code": ""}},
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells data assets and models apart."""
+
+    word: str  # in paths and in the store
+    missing: str  # the service's code for one that is not there
+    body: Object
+
+
+DATA = Kind("data", "DataNotFound", _DATA_BODY)
+MODELS = Kind("models", "ModelNotFound", _MODEL_BODY)
+
+
+def put_data(call: Call, name: str, version: str, **_: str) -> Response:
+    """Registers a data asset; what it points to must be there."""
+    body = _checked(call, DATA, name)
+    references.locate(call, body["properties"]["dataUri"], what="dataUri")
+    return _put(call, DATA, name, version, body["properties"] | {"provisioningState": "Succeeded"})
+
+
+def put_model(call: Call, name: str, version: str, **_: str) -> Response:
+    """Registers a model; one from a job's output gets the path behind that output, as the service gives it."""
+    properties = _checked(call, MODELS, name)["properties"]
+    return _put(call, MODELS, name, version, model_properties(call, properties))
+
+
+def model_properties(call: Call, properties: Document) -> Document:
+    """Returns what is kept of a model: long URI, the job that made it, flavors, stage."""
+    uri, job_name = properties["modelUri"], properties.get("jobName")
+    if output := references.job_output(uri):
+        job_name = output[0]
+        jobs.require_output(call, *output)
+    place = references.locate(call, uri, what="modelUri")
+    is_mlflow = properties.get("modelType") == "mlflow_model"
+    if is_mlflow and not call.emulator.blobs.get(place.container, f"{place.prefix}/MLmodel"):
+        raise WireError(400, "UserError", f"modelUri: no MLmodel file was found at '{uri}'.", inner="ModelNotFound")
+    scope = call.scope
+    workspace = f"azureml://subscriptions/{scope.subscription}/resourceGroups/{scope.group}/workspaces/{scope.workspace}"
+    anonymous = properties.get("isAnonymous", False)
+    return {
+        "isAnonymous": False,
+        "autoDeleteSetting": None,
+        "intellectualProperty": None,
+        **properties,
+        "modelUri": f"{workspace}/datastores/workspaceblobstore/paths/{place.prefix}",
+        "jobName": job_name,
+        "flavors": properties.get("flavors") or (_FLAVORS if is_mlflow else {}),
+        "stage": "Logged" if anonymous else "Development",
+        "provisioningState": "Succeeded",
+    }
+
+
+def add_model(call: Call, name: str, properties: Document) -> str:
+    """Registers the next version of a model for a job that names its output; returns the version."""
+    with call.emulator.store.transaction():
+        version = str(_next_version(_versions(call, MODELS, name)))
+        _put(call, MODELS, name, version, model_properties(call, properties))
+    return version
+
+
+def _checked(call: Call, kind: Kind, name: str) -> Document:
+    name_rule(kind.word, name, r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}", "Use letters, digits, '.', '_' and '-'.")
+    body = call.json()
+    require(kind.body, body)
+    return body
+
+
+def _put(call: Call, kind: Kind, name: str, version: str, properties: Document) -> Response:
+    key = f"{call.scope.key}{name}/{version}"
+    before = call.emulator.store.get(kind.word, key)
+    field = "dataUri" if kind is DATA else "modelUri"
+    if before and before["properties"][field] != properties[field]:
+        raise WireError(
+            409, "UserError", f"A {kind.word} asset {name} with version {version} already exists; its path cannot be changed.",
+            inner="AssetVersionExists",
+        )  # fmt: skip
+    document = {
+        "id": f"{call.scope.id}/{kind.word}/{name}/versions/{version}",
+        "name": version,
+        "type": f"Microsoft.MachineLearningServices/workspaces/{kind.word}/versions",
+        "properties": {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False} | properties,
+        "systemData": system_data(call.now, before and before["systemData"]),
+        "asset": name,
+    }
+    call.emulator.store.put(kind.word, key, document)
+    return answer(_shown(document), 200 if before else 201)
+
+
+def _shown(document: Document) -> Document:
+    return {key: value for key, value in document.items() if key != "asset"}
+
+
+def _versions(call: Call, kind: Kind, name: str) -> list[Document]:
+    return call.emulator.store.list(kind.word, f"{call.scope.key}{name}/")
+
+
+def _missing(kind: Kind, name: str, version: str | None = None) -> WireError:
+    what = "Model" if kind is MODELS else "Data"
+    said = f"{what} container with name: {name}" + (f" and version: {version}" if version else "") + " not found."
+    return not_found("The specified resource was not found.", (kind.missing, said))
+
+
+def _next_version(versions: list[Document]) -> int:
+    return max((int(v["name"]) for v in versions if v["name"].isdecimal()), default=0) + 1
+
+
+def _container(call: Call, kind: Kind, name: str, versions: list[Document]) -> Document:
+    properties: Document = {
+        "description": None,
+        "tags": {},
+        "properties": {},
+        "isArchived": False,
+        "latestVersion": versions[0]["name"],
+        "nextVersion": str(_next_version(versions)),
+        "provisioningState": "Succeeded",
+    }
+    if kind is DATA:
+        properties["dataType"] = versions[0]["properties"]["dataType"]
+    return {
+        "id": f"{call.scope.id}/{kind.word}/{name}",
+        "name": name,
+        "type": f"Microsoft.MachineLearningServices/workspaces/{kind.word}",
+        "systemData": versions[0]["systemData"],
+        "properties": properties,
+    }
+
+
+def _get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
+    document = call.emulator.store.get(kind.word, f"{call.scope.key}{name}/{version}")
+    if document is None:
+        raise _missing(kind, name, version)
+    return answer(_shown(document))
+
+
+def _list_versions(call: Call, kind: Kind, name: str) -> Response:
+    versions = _versions(call, kind, name)
+    if not versions:
+        raise _missing(kind, name)
+    top = call.request.args.get("$top")
+    return page([_shown(v) for v in versions[: int(top) if top else None]])
+
+
+def _get_container(call: Call, kind: Kind, name: str) -> Response:
+    versions = _versions(call, kind, name)
+    if not versions:
+        raise _missing(kind, name)
+    return answer(_container(call, kind, name, versions))
+
+
+def _list_containers(call: Call, kind: Kind) -> Response:
+    by_name: dict[str, list[Document]] = {}
+    for version in call.emulator.store.list(kind.word, call.scope.key):
+        by_name.setdefault(version["asset"], []).append(version)
+    return page([_container(call, kind, name, versions) for name, versions in by_name.items()])
+
+
+def get_data(call: Call, name: str, version: str, **_: str) -> Response:
+    """Answers one version of a data asset."""
+    return _get_version(call, DATA, name, version)
+
+
+def get_data_container(call: Call, name: str, **_: str) -> Response:
+    """Answers what is known of a data asset across its versions."""
+    return _get_container(call, DATA, name)
+
+
+def list_data(call: Call, **_: str) -> Response:
+    """Answers the data assets."""
+    return _list_containers(call, DATA)
+
+
+def list_data_versions(call: Call, name: str, **_: str) -> Response:
+    """Answers the versions of a data asset, newest first."""
+    return _list_versions(call, DATA, name)
+
+
+def get_model(call: Call, name: str, version: str, **_: str) -> Response:
+    """Answers one version of a model."""
+    return _get_version(call, MODELS, name, version)
+
+
+def get_model_container(call: Call, name: str, **_: str) -> Response:
+    """Answers what is known of a model across its versions."""
+    return _get_container(call, MODELS, name)
+
+
+def list_models(call: Call, **_: str) -> Response:
+    """Answers the models."""
+    return _list_containers(call, MODELS)
+
+
+def list_model_versions(call: Call, name: str, **_: str) -> Response:
+    """Answers the versions of a model, newest first."""
+    return _list_versions(call, MODELS, name)
+
+
+_DATA_VERSIONS = frozenset({"2023-04-01-preview"})
+_MODEL_VERSIONS = frozenset({"2023-08-01-preview"})
+ROUTES = [
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/data/<name>/versions/<version>", put_data, _DATA_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>/versions/<version>", get_data, _DATA_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>/versions", list_data_versions, _DATA_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>", get_data_container, _DATA_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/data", list_data, _DATA_VERSIONS),
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions/<version>", put_model, _MODEL_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions/<version>", get_model, _MODEL_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions", list_model_versions, _MODEL_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>", get_model_container, _MODEL_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/models", list_models, _MODEL_VERSIONS),
+]

@@ -1,0 +1,47 @@
+"""The emulator's time: the world's, or one that a test turns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time in seconds since 1970."""
+
+    def now(self) -> float:
+        """Returns the seconds since 1970."""
+
+
+class WorldClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        """Returns the seconds since 1970."""
+        return time.time()
+
+
+class TurnedClock:
+    """Starts at the machine's time, stands still, and moves when it is turned."""
+
+    def __init__(self, start: float | None = None) -> None:
+        self._now = time.time() if start is None else start
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Returns the seconds since 1970, as turned so far."""
+        return self._now
+
+    def turn(self, seconds: float) -> None:
+        """Moves the time on; it never runs backwards."""
+        if seconds < 0:
+            raise ValueError(f"time cannot be turned back by {-seconds} s")
+        with self._lock:
+            self._now += seconds
+
+
+def stamp(seconds: float) -> str:
+    """Returns a time as Azure writes it: 2026-11-23T19:39:10.111727+00:00."""
+    return dt.datetime.fromtimestamp(seconds, tz=dt.timezone.utc).isoformat()

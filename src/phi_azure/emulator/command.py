@@ -1,0 +1,40 @@
+"""The emulator as a server for other processes: `phi-azure emulator`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from phi_azure.emulator.app import Emulator
+from phi_azure.emulator.engine import EngineRunner
+from phi_azure.emulator.network import serve
+from phi_azure.emulator.scripted import ScriptedRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def run_server(
+    state: Path, port: int = 0, weights: Mapping[str, Path] | None = None, runner: str = "engine", command: Sequence[str] = ()
+) -> int:
+    """Serves the emulator while a command runs in front of it, or until Ctrl-C; returns the exit code.
+
+    Without a command the environment that leads other processes here is printed, in the form that a shell reads.
+    """
+    work = EngineRunner() if runner == "engine" else ScriptedRunner()
+    emulator = Emulator(state, work, weights=weights, pause_ms=100)
+    try:
+        with serve(emulator, port, ca_dir=state) as server:
+            if command:
+                return subprocess.run(list(command), env=os.environ | server.environment(), check=False).returncode
+            for name, value in server.environment().items():
+                sys.stdout.write(f"export {name}='{value}'\n")
+            sys.stdout.flush()
+            sys.stderr.write(f"Azure ML is emulated behind {server.url} (state in {state}); Ctrl-C ends it.\n")
+            server.serve_until_interrupted()
+            return 0
+    finally:
+        emulator.close()

@@ -1,0 +1,203 @@
+"""Clusters: made, changed, read, listed, deleted. They cost nothing here, so they may always be had within the quota."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import operations
+from phi_azure.emulator.clock import stamp
+from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, Object, Word, require
+from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.workspaces import vm_sizes
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+
+_VERSIONS = frozenset({"2023-08-01-preview"})
+_BODY = Object(
+    "ComputeResource",
+    {
+        "location": TEXT,
+        "tags": TEXTS,
+        "identity": ANYTHING,
+        "properties": Object(
+            "AmlCompute",
+            {
+                "computeType": Word("ComputeType", ("AmlCompute",)),
+                "description": TEXT,
+                "disableLocalAuth": FLAG,
+                "properties": Object(
+                    "AmlComputeProperties",
+                    {
+                        "osType": Word("OsType", ("Linux", "Windows")),
+                        "vmSize": TEXT,
+                        "vmPriority": Word("VmPriority", ("Dedicated", "LowPriority")),
+                        "virtualMachineImage": ANYTHING,
+                        "isolatedNetwork": FLAG,
+                        "scaleSettings": Object(
+                            "ScaleSettings",
+                            {"maxNodeCount": WHOLE, "minNodeCount": WHOLE, "nodeIdleTimeBeforeScaleDown": DURATION},
+                            frozenset({"maxNodeCount"}),
+                        ),
+                        "userAccountCredentials": ANYTHING,
+                        "subnet": ANYTHING,
+                        "remoteLoginPortPublicAccess": Word("RemoteLogin", ("Enabled", "Disabled", "NotSpecified")),
+                        "enableNodePublicIp": FLAG,
+                        "enableBatchPrivateLink": FLAG,
+                        "propertyBag": ANYTHING,
+                    },
+                    frozenset({"vmSize"}),
+                ),
+            },
+            frozenset({"computeType", "properties"}),
+        ),
+    },
+    frozenset({"properties", "location"}),
+)
+_IDLE = {  # how many nodes are in which state while nothing runs
+    "currentNodeCount": 0,
+    "targetNodeCount": 0,
+    "nodeStateCounts": {
+        "preparingNodeCount": 0,
+        "runningNodeCount": 0,
+        "idleNodeCount": 0,
+        "unusableNodeCount": 0,
+        "leavingNodeCount": 0,
+        "preemptedNodeCount": 0,
+    },
+    "allocationState": "Steady",
+}
+
+
+def exists(call: Call, name: str) -> bool:
+    """Says whether the workspace has a cluster of this name."""
+    return call.emulator.store.get("compute", call.scope.key + name) is not None
+
+
+def put_compute(call: Call, name: str, **_: str) -> Response:
+    """Makes a cluster, or changes its limits; its size stays as it is."""
+    body = call.json()
+    require(_BODY, body)
+    name_rule("compute", name, r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]", "Use 3 to 24 letters, digits and dashes.")
+    store, key = call.emulator.store, call.scope.key + name
+    before = store.get("compute", key)
+    settings = body["properties"]["properties"]
+    _check_size(call, settings, before)
+    state = "Updating" if before else "Creating"
+    document = store.put("compute", key, _resource(call, name, body, before, state))
+    headers = operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE)
+    shown = _shown(document)
+    if not before:  # the size comes back in capitals at first, and nothing is known of nodes
+        shown["properties"]["properties"] |= {"vmSize": settings["vmSize"].upper(), **dict.fromkeys(_IDLE)}
+    return answer(shown, 200 if before else 201, headers)
+
+
+def _check_size(call: Call, settings: Document, before: Document | None) -> None:
+    size = vm_sizes().get(settings["vmSize"].lower())
+    if size is None or size["retired_on"]:
+        said = f" It was retired on {size['retired_on']}." if size else ""
+        raise WireError(
+            400,
+            "BadRequest",
+            f"The specified VM size {settings['vmSize']} is not supported in {call.emulator.region}.{said}",
+            inner="UnsupportedVmSize",
+        )
+    if before and before["properties"]["properties"]["vmSize"].lower() != settings["vmSize"].lower():
+        raise WireError(400, "BadRequest", "The VM size of an existing compute cannot be changed.", inner="ImmutableProperty")
+    quota = call.emulator.quota.get(size["family"])
+    need = size["vcpus"] * settings.get("scaleSettings", {}).get("maxNodeCount", 1)
+    if quota is not None and size["vcpus"] > quota:
+        raise WireError(
+            400,
+            "ClusterCoreQuotaReached",
+            f"Operation results in exceeding quota limits of {size['family']} cores. Maximum allowed: {quota}, "
+            f"Current in use: 0, Additional requested: {need}.",
+        )
+
+
+def _resource(call: Call, name: str, body: Document, before: Document | None, state: str) -> Document:
+    properties = dict(body["properties"])
+    settings = {**_IDLE, "subnet": None, "errors": None, "osType": "Linux", "vmPriority": "Dedicated", "virtualMachineImage": None,
+                "isolatedNetwork": False, "enableNodePublicIp": True, "enableBatchPrivateLink": False,
+                "remoteLoginPortPublicAccess": "NotSpecified", **properties["properties"]}  # fmt: skip
+    settings["scaleSettings"] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"} | settings.get("scaleSettings", {})
+    created = before["properties"]["createdOn"] if before else stamp(call.now)
+    return {
+        "id": f"{call.scope.id}/computes/{name}",
+        "name": name,
+        "type": "Microsoft.MachineLearningServices/workspaces/computes",
+        "location": body["location"],
+        "tags": body.get("tags"),
+        "properties": {
+            "createdOn": created,
+            "modifiedOn": stamp(call.now),
+            "disableLocalAuth": properties.get("disableLocalAuth", False),
+            "description": properties.get("description"),
+            "resourceId": None,
+            "computeType": "AmlCompute",
+            "provisioningState": state,
+            "provisioningErrors": None,
+            "provisioningWarnings": None,
+            "isAttachedCompute": False,
+            "properties": settings,
+        },
+    }
+
+
+def _shown(document: Document) -> Document:
+    credentials: dict[str, Any] | None = document["properties"]["properties"].get("userAccountCredentials")
+    if credentials:
+        credentials["adminUserPassword"] = None  # never given back
+    return document
+
+
+def get_compute(call: Call, name: str, **_: str) -> Response:
+    """Answers a cluster."""
+    operations.look(call, "compute", call.scope.key + name)
+    document = call.emulator.store.get("compute", call.scope.key + name)
+    if document is None:
+        raise not_found(f"Compute with name {name} not found in workspace {call.scope.workspace}.", ("ComputeNotFound", name))
+    return answer(_shown(document))
+
+
+def list_computes(call: Call, **_: str) -> Response:
+    """Answers the workspace's clusters."""
+    return page([_shown(document) for document in call.emulator.store.list("compute", call.scope.key)])
+
+
+def delete_compute(call: Call, name: str, **_: str) -> Response:
+    """Takes a cluster away; one that is not there answers 204."""
+    key = call.scope.key + name
+    document = call.emulator.store.change("compute", key, lambda doc: doc["properties"].update(provisioningState="Deleting"))
+    if document is None:
+        return answer(None, 204)
+    return answer(None, 202, operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE))
+
+
+@operations.settles("compute")
+def settle(call: Call, key: str) -> None:
+    """Ends the making or the deleting of a cluster."""
+    store = call.emulator.store
+    document = store.get("compute", key)
+    if document and document["properties"]["provisioningState"] == "Deleting":
+        store.delete("compute", key)
+    elif document:
+        document["properties"] |= {
+            "provisioningState": "Succeeded",
+            "provisioningWarnings": {},
+            "computeLocation": document["location"],
+        }
+        document["properties"]["properties"] |= {"allocationStateTransitionTime": stamp(call.now), "propertyBag": {}}
+        document["tags"] = document["tags"] or {}
+        store.put("compute", key, document)
+    operations.finish(call, "compute", key)
+
+
+ROUTES = [
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/computes/<name>", put_compute, _VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/computes/<name>", get_compute, _VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/computes", list_computes, _VERSIONS),
+    Route("DELETE", MANAGEMENT, f"{WORKSPACE}/computes/<name>", delete_compute, _VERSIONS),
+]

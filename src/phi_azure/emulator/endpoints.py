@@ -1,0 +1,436 @@
+"""Managed online endpoints: endpoints, deployments, traffic, keys, container logs and the scoring host."""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import operations, references
+from phi_azure.emulator.identity import read_token
+from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, MapOf, Object, Word, require
+from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, Scope, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.workspaces import vm_sizes
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+
+_ENDPOINT_VERSIONS = frozenset({"", "2022-02-01-preview", "2023-04-01-preview"})
+_DEPLOYMENT_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview"})
+_NAME = r"(?=.{3,32}$)[a-zA-Z][a-zA-Z0-9]*(-+[a-zA-Z0-9]+)*"
+_NAME_RULE = "Use 3 to 32 characters: a letter first, then letters, digits and dashes; no dash at the end."
+_IDENTITY = Object("ManagedServiceIdentity", {"type": TEXT, "principalId": TEXT, "tenantId": TEXT, "userAssignedIdentities": ANYTHING})
+_ENDPOINT_BODY = Object(
+    "OnlineEndpointTrackedResource",
+    {
+        "location": TEXT,
+        "tags": TEXTS,
+        "kind": TEXT,
+        "identity": _IDENTITY,
+        "sku": ANYTHING,
+        "properties": Object(
+            "OnlineEndpoint",
+            {
+                "authMode": Word("EndpointAuthMode", ("Key", "AMLToken", "AADToken")),
+                "description": TEXT,
+                "properties": TEXTS,
+                "traffic": MapOf(WHOLE),
+                "mirrorTraffic": MapOf(WHOLE),
+                "publicNetworkAccess": Word("PublicNetworkAccess", ("Enabled", "Disabled")),
+                "compute": TEXT,
+                "keys": ANYTHING,
+            },
+            frozenset({"authMode"}),
+        ),
+    },
+    frozenset({"location", "properties"}),
+)
+_PROBE = Object(
+    "ProbeSettings",
+    {"failureThreshold": WHOLE, "successThreshold": WHOLE, "timeout": DURATION, "period": DURATION, "initialDelay": DURATION},
+)
+_DEPLOYMENT_BODY = Object(
+    "OnlineDeploymentTrackedResource",
+    {
+        "location": TEXT,
+        "tags": TEXTS,
+        "kind": TEXT,
+        "identity": _IDENTITY,
+        "sku": Object("Sku", {"name": TEXT, "capacity": WHOLE, "tier": TEXT, "size": TEXT, "family": TEXT}, frozenset({"capacity"})),
+        "properties": Object(
+            "ManagedOnlineDeployment",
+            {
+                "endpointComputeType": Word("EndpointComputeType", ("Managed",)),
+                "model": TEXT,
+                "modelMountPath": TEXT,
+                "description": TEXT,
+                "instanceType": TEXT,
+                "properties": TEXTS,
+                "environmentVariables": TEXTS,
+                "environmentId": TEXT,
+                "codeConfiguration": ANYTHING,
+                "appInsightsEnabled": FLAG,
+                "scaleSettings": Object("ScaleSettings", {"scaleType": Word("ScaleType", ("Default", "TargetUtilization"))} | dict.fromkeys(("minInstances", "maxInstances", "pollingInterval", "targetUtilizationPercentage"), ANYTHING)),
+                "requestSettings": Object("RequestSettings", {"requestTimeout": DURATION, "maxQueueWait": DURATION, "maxConcurrentRequestsPerInstance": WHOLE}),
+                "livenessProbe": _PROBE,
+                "readinessProbe": _PROBE,
+                "startupProbe": _PROBE,
+                "egressPublicNetworkAccess": TEXT,
+                "privateNetworkConnection": FLAG,
+                "dataCollector": ANYTHING,
+            },
+            frozenset({"model", "instanceType", "endpointComputeType"}),
+        ),
+    },
+    frozenset({"location", "properties", "sku"}),
+)  # fmt: skip
+_KEYS_BODY = Object("RegenerateKeys", {"keyType": Word("KeyType", ("Primary", "Secondary")), "keyValue": TEXT}, frozenset({"keyType"}))
+_LOGS_BODY = Object("DeploymentLogsRequest", {"containerType": Word("ContainerType", ("InferenceServer", "StorageInitializer", "ModelDataCollector")), "tail": WHOLE})
+_DEFAULT_PROBE = {"failureThreshold": 30, "successThreshold": 1, "timeout": "PT2S", "period": "PT10S", "initialDelay": "PT10S"}
+_DEFAULT_REQUESTS = {"maxQueueWait": "PT0S", "requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
+
+
+# Endpoints
+
+
+def put_endpoint(call: Call, name: str, **_: str) -> Response:
+    """Makes an endpoint, or changes its traffic and settings."""
+    body = call.json()
+    require(_ENDPOINT_BODY, body)
+    name_rule("endpoint", name, _NAME, _NAME_RULE)
+    store, key = call.emulator.store, call.scope.key + name
+    before = store.get("endpoint", key)
+    if before is None and _by_host(call, name):
+        raise WireError(409, "UserError", f"The endpoint name {name} is taken in {call.emulator.region}; names are unique per region.", inner="NameInUse")
+    properties = body["properties"]
+    _check_traffic(call, name, properties.get("traffic") or {}, properties.get("mirrorTraffic") or {})
+    headers = operations.start(call, "endpoint", key, verb="Updating" if before else "Creating", prefix=operations.oeid(call.scope))
+    document = store.put("endpoint", key, _endpoint(call, name, body, before, headers["Azure-AsyncOperation"]))
+    headers["Location"] = f"https://{MANAGEMENT}{document['id']}?api-version={call.request.args.get('api-version', '')}"
+    return answer(_shown(document), 200 if before else 201, headers)
+
+
+def _by_host(call: Call, name: str) -> bool:
+    return any(doc["name"].lower() == name.lower() for doc in call.emulator.store.list("endpoint"))
+
+
+def _check_traffic(call: Call, name: str, traffic: dict[str, int], mirror: dict[str, int]) -> None:
+    known = {d["name"].lower() for d in _deployments(call, name)}
+    unknown = [d for d in (*traffic, *mirror) if d.lower() not in known]
+    if unknown:
+        raise WireError(400, "UserError", f"Traffic names deployments that do not exist on endpoint {name}: {', '.join(unknown)}.", inner="BadArgument")
+    if sum(traffic.values()) not in {0, 100}:
+        raise WireError(400, "UserError", f"Traffic must sum to 0 or 100; it sums to {sum(traffic.values())}.", inner="BadArgument")
+    if len(mirror) > 1 or any(not 0 <= share <= 50 for share in mirror.values()):
+        raise WireError(400, "UserError", "Mirror traffic takes one deployment and at most 50 percent.", inner="BadArgument")
+
+
+def _endpoint(call: Call, name: str, body: Document, before: Document | None, operation: str) -> Document:
+    properties = body["properties"]
+    compact = f"{call.scope.id}/onlineEndpoints/{name}".lower()
+    own = {"azureml.onlineendpointid": compact, "AzureAsyncOperationUri": operation}
+    host = f"https://{name.lower()}.{call.emulator.region}.inference.ml.azure.com"
+    return {
+        "id": f"{call.scope.id}/onlineEndpoints/{name}",
+        "name": name,
+        "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+        "properties": {
+            "description": properties.get("description"),
+            "properties": (properties.get("properties") or {}) | own,
+            "scoringUri": f"{host}/score" if before else None,
+            "swaggerUri": f"{host}/swagger.json" if before else None,
+            "authMode": properties["authMode"],
+            "provisioningState": "Updating" if before else "Creating",
+            "compute": None,
+            "traffic": properties.get("traffic") or {},
+            "mirrorTraffic": properties.get("mirrorTraffic") or {},
+            "publicNetworkAccess": properties.get("publicNetworkAccess") or "Enabled",
+        },
+        "systemData": system_data(call.now, before and before["systemData"]),
+        "tags": body.get("tags") or {},
+        "location": body["location"],
+        "kind": "Managed",
+        "identity": {"type": "SystemAssigned", "principalId": "00000000-0000-4000-8000-000000000077", "tenantId": "00000000-0000-4000-8000-000000000011"},
+        "keys": (before or {}).get("keys") or {"primaryKey": uuid.uuid4().hex, "secondaryKey": uuid.uuid4().hex},
+        "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],
+    }  # fmt: skip
+
+
+@operations.settles("endpoint")
+def settle_endpoint(call: Call, key: str) -> None:
+    """Ends the making, changing or deleting of an endpoint."""
+    store = call.emulator.store
+    document = store.get("endpoint", key)
+    if document and document["properties"]["provisioningState"] == "Deleting":
+        for deployment in store.list("deployment", key + "/"):
+            call.emulator.runner.stop_deployment(call, deployment)
+            store.delete("deployment", f"{key}/{deployment['name']}")
+        store.delete("endpoint", key)
+    elif document:
+        host = f"https://{document['name'].lower()}.{call.emulator.region}.inference.ml.azure.com"
+        document["properties"] |= {"provisioningState": "Succeeded", "scoringUri": f"{host}/score", "swaggerUri": f"{host}/swagger.json"}
+        store.put("endpoint", key, document)
+    operations.finish(call, "endpoint", key)
+
+
+def get_endpoint(call: Call, name: str, **_: str) -> Response:
+    """Answers an endpoint."""
+    return answer(_shown(_required(call, name)))
+
+
+def list_endpoints(call: Call, **_: str) -> Response:
+    """Answers the workspace's endpoints."""
+    return page([_shown(document) for document in call.emulator.store.list("endpoint", call.scope.key)])
+
+
+def delete_endpoint(call: Call, name: str, **_: str) -> Response:
+    """Takes an endpoint and its deployments away; one that is not there answers 204."""
+    key = call.scope.key + name
+    return _delete(call, "endpoint", key, operations.oeid(call.scope))
+
+
+def _delete(call: Call, kind: str, key: str, prefix: str) -> Response:
+    document = call.emulator.store.change(kind, key, lambda doc: doc["properties"].update(provisioningState="Deleting"))
+    if document is None:
+        return answer(None, 204)
+    headers = operations.start(call, kind, key, verb="Updating", prefix=prefix)
+    headers["Location"] = headers["Azure-AsyncOperation"].replace("mfeOperationsStatus", "mfeOperationResults")
+    return answer(None, 202, headers)
+
+
+def list_keys(call: Call, name: str, **_: str) -> Response:
+    """Answers the endpoint's two keys."""
+    return answer(_required(call, name)["keys"])
+
+
+def regenerate_keys(call: Call, name: str, **_: str) -> Response:
+    """Replaces one key."""
+    body = call.json()
+    require(_KEYS_BODY, body)
+    document = _required(call, name)
+    field = f"{body['keyType'].lower()}Key"
+    value = body.get("keyValue") or uuid.uuid4().hex
+    call.emulator.store.change("endpoint", call.scope.key + name, lambda doc: doc["keys"].update({field: value}))
+    return answer(None, 202, {"Location": f"https://{MANAGEMENT}{document['id']}"})
+
+
+def _required(call: Call, name: str) -> Document:
+    operations.look(call, "endpoint", call.scope.key + name)
+    document = call.emulator.store.get("endpoint", call.scope.key + name)
+    if document is None:
+        raise not_found(f"The online endpoint {name} was not found in workspace {call.scope.workspace}.", ("EndpointNotFound", name))
+    return document
+
+
+def _shown(document: Document) -> Document:
+    return {key: value for key, value in document.items() if key not in {"keys", "scope", "container"}}
+
+
+# Deployments
+
+
+def put_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:
+    """Makes a deployment: the model's files are laid out and a process of its own serves them."""
+    body = call.json()
+    require(_DEPLOYMENT_BODY, body)
+    name_rule("deployment", deployment, _NAME, _NAME_RULE)
+    endpoint = _required(call, name)
+    properties = body["properties"]
+    place = _check_model(call, properties["model"])
+    _check_instances(call, properties["instanceType"], body["sku"]["capacity"], f"{name}/{deployment}")
+    key = f"{call.scope.key}{name}/{deployment}"
+    before = call.emulator.store.get("deployment", key)
+    headers = operations.start(call, "deployment", key, verb="Updating" if before else "Creating", prefix=operations.odid(call.scope))
+    document = _deployment(call, endpoint, deployment, body, before, headers["Azure-AsyncOperation"])
+    document["place"] = [place.container, place.prefix]
+    if before:
+        call.emulator.runner.stop_deployment(call, before)
+    call.emulator.store.put("deployment", key, document)
+    call.emulator.runner.start_deployment(call, document)
+    headers["Location"] = f"https://{MANAGEMENT}{document['id']}?api-version={call.request.args['api-version']}"
+    return answer(_deployment_shown(document), 200 if before else 201, headers)
+
+
+def _check_model(call: Call, model: str) -> references.Place:
+    place = references.locate(call, model, what="properties.model")
+    found = references.asset(model, "models")
+    document = call.emulator.store.get("models", f"{call.scope.key}{found[0]}/{found[1]}") if found else None
+    if document and document["properties"]["properties"].get("_fineTuningJobType") == "MaaS":
+        raise WireError(
+            400, "UserError", f"Model {document['asset']} was fine-tuned serverlessly; it can be deployed to a serverless endpoint only.",
+            inner="ModelNotSupported",
+        )  # fmt: skip
+    return place
+
+
+def _check_instances(call: Call, size_name: str, instances: int, deployment: str) -> None:
+    size = vm_sizes().get(size_name.lower())
+    if size is None or size["retired_on"]:
+        raise WireError(400, "UserError", f"Instance type {size_name} is not supported for managed online deployments.", inner="NotSupportedInstanceType")
+    quota = call.emulator.quota.get(size["family"])
+    need = -(-instances * 12 // 10) * size["vcpus"]  # a fifth more is kept for upgrades, rounded up
+    if quota is not None and need > quota:
+        message = (
+            f"Not enough quota available for {size['name']} in subscription {call.scope.subscription}. Current usage/limit: 0/{quota}. "
+            f"Additional needed: {need}. Deployment {deployment}."
+        )
+        raise WireError(400, "OutOfQuota", message, inner="OutOfQuota")
+
+
+def _deployment(call: Call, endpoint: Document, name: str, body: Document, before: Document | None, operation: str) -> Document:
+    given = {key: value for key, value in body["properties"].items() if value is not None}
+    properties: dict[str, Any] = {
+        "description": None,
+        "codeConfiguration": None,
+        "environmentId": None,
+        "environmentVariables": {},
+        "modelMountPath": None,
+        "appInsightsEnabled": False,
+        "egressPublicNetworkAccess": "Enabled",
+        **given,
+        "scaleSettings": {"scaleType": "Default"} | given.get("scaleSettings", {}),
+        "requestSettings": _DEFAULT_REQUESTS | given.get("requestSettings", {}),
+        "livenessProbe": _DEFAULT_PROBE | given.get("livenessProbe", {}),
+        "readinessProbe": _DEFAULT_PROBE | given.get("readinessProbe", {}),
+        "properties": given.get("properties", {}) | {"AzureAsyncOperationUri": operation},
+        "provisioningState": "Updating" if before else "Creating",
+    }
+    return {
+        "id": f"{endpoint['id']}/deployments/{name}",
+        "name": name,
+        "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments",
+        "properties": properties,
+        "systemData": system_data(call.now, before and before["systemData"]),
+        "tags": body.get("tags") or {},
+        "location": body["location"],
+        "sku": {"name": "Default", "tier": "Standard"} | body["sku"],
+        "kind": "Managed",
+        "endpoint": endpoint["name"],
+        "scope": endpoint["scope"],
+        "container": str(uuid.uuid4()),
+        "shape": "foundation" if references.registry_entry(properties["model"]) else "mlflow",
+    }
+
+
+@operations.settles("deployment")
+def settle_deployment(call: Call, key: str) -> None:
+    """Ends the making or deleting of a deployment, once its container answers or has died."""
+    store, runner = call.emulator.store, call.emulator.runner
+    document = store.get("deployment", key)
+    if document is None:
+        operations.finish(call, "deployment", key)
+        return
+    if document["properties"]["provisioningState"] == "Deleting":
+        runner.stop_deployment(call, document)
+        store.delete("deployment", key)
+        operations.finish(call, "deployment", key)
+        return
+    state, error = runner.deployment_state(call, document)
+    if state == "Creating":
+        return
+    store.change("deployment", key, lambda doc: doc["properties"].update(provisioningState=state))
+    operations.finish(call, "deployment", key, error)
+
+
+def get_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:
+    """Answers a deployment."""
+    return answer(_deployment_shown(_required_deployment(call, name, deployment)))
+
+
+def list_deployments(call: Call, name: str, **_: str) -> Response:
+    """Answers the deployments of an endpoint."""
+    _required(call, name)
+    return page([_deployment_shown(document) for document in _deployments(call, name)])
+
+
+def delete_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:
+    """Takes a deployment away; one that still has traffic is refused."""
+    endpoint = _required(call, name)
+    share = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items()}.get(deployment.lower(), 0)
+    if share:
+        raise WireError(400, "UserError", f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.", inner="BadArgument")
+    return _delete(call, "deployment", f"{call.scope.key}{name}/{deployment}", operations.odid(call.scope))
+
+
+def get_logs(call: Call, name: str, deployment: str, **_: str) -> Response:
+    """Answers the end of what a deployment's container wrote."""
+    body = call.json() if call.request.get_data() else {}
+    require(_LOGS_BODY, body)
+    document = _required_deployment(call, name, deployment)
+    lines = call.emulator.runner.deployment_log(call, document).splitlines()
+    text = "\n".join(lines[-int(body.get("tail") or 2000) :])
+    return answer({"content": f"Instance status:\nSystemSetup: Succeeded\n\nContainer events:\n\nContainer logs:\n{text}\n"})
+
+
+def _required_deployment(call: Call, name: str, deployment: str) -> Document:
+    key = f"{call.scope.key}{name}/{deployment}"
+    operations.look(call, "deployment", key)
+    document = call.emulator.store.get("deployment", key)
+    if document is None:
+        raise not_found(f"Deployment {deployment} was not found on endpoint {name}.", ("DeploymentNotFound", deployment))
+    return document
+
+
+def _deployments(call: Call, name: str) -> list[Document]:
+    return call.emulator.store.list("deployment", f"{call.scope.key}{name}/")
+
+
+def _deployment_shown(document: Document) -> Document:
+    return {k: v for k, v in document.items() if k not in {"endpoint", "scope", "container", "shape", "place"}}
+
+
+# Scoring
+
+
+def score(call: Call, endpoint: str, region: str, path: str) -> Response:  # noqa: ARG001
+    """Sends a question to the deployment that is named, or that the traffic picks."""
+    document = next((doc for doc in call.emulator.store.list("endpoint") if doc["name"].lower() == endpoint.lower()), None)
+    if document is None:
+        raise not_found(f"No endpoint answers at {endpoint}.{region}.inference.ml.azure.com.")
+    check_key(call, document["keys"], document["properties"]["authMode"])
+    inner = Call(call.emulator, call.request, Scope(*document["scope"]))
+    deployment = _chosen(inner, document, call.request.headers.get("azureml-model-deployment"))
+    response = call.emulator.runner.score(inner, deployment, "/" + path)
+    response.headers["azureml-model-deployment"] = deployment["name"]
+    return response
+
+
+def check_key(call: Call, keys: dict[str, str], mode: str) -> None:
+    """Refuses a question without the endpoint's key (with or without "Bearer"), or without a token where that is the way."""
+    value = re.sub(r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", ""))
+    allowed = value in keys.values() if mode.lower() == "key" else read_token(value) is not None
+    if not allowed:
+        raise WireError(401, "Unauthorized", "The key or token of the request is not one of this endpoint.")
+
+
+def _chosen(call: Call, endpoint: Document, named: str | None) -> Document:
+    ready = {d["name"].lower(): d for d in _deployments(call, endpoint["name"]) if d["properties"]["provisioningState"] == "Succeeded"}
+    traffic = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items() if v and k.lower() in ready}
+    if named and named.lower() in ready:
+        return ready[named.lower()]
+    # a name that is unknown here may have leaked from an earlier call of the client (its headers are one per process)
+    if not traffic:
+        raise WireError(404, "NoDeployment", f"Endpoint {endpoint['name']} has no deployment with positive traffic.")
+    return ready[random.choices(list(traffic), weights=list(traffic.values()))[0]]  # noqa: S311 (a share, not a secret)
+
+
+_ENDPOINT = f"{WORKSPACE}/onlineEndpoints/<name>"
+_DEPLOYMENT = f"{_ENDPOINT}/deployments/<deployment>"
+_HOST = "<endpoint>.<region>.inference.ml.azure.com"
+ROUTES = [
+    Route("PUT", MANAGEMENT, _ENDPOINT, put_endpoint, _ENDPOINT_VERSIONS),
+    Route("GET", MANAGEMENT, _ENDPOINT, get_endpoint, _ENDPOINT_VERSIONS),
+    Route("DELETE", MANAGEMENT, _ENDPOINT, delete_endpoint, _ENDPOINT_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/onlineEndpoints", list_endpoints, _ENDPOINT_VERSIONS),
+    Route("POST", MANAGEMENT, f"{_ENDPOINT}/listKeys", list_keys, _ENDPOINT_VERSIONS),
+    Route("POST", MANAGEMENT, f"{_ENDPOINT}/regenerateKeys", regenerate_keys, _ENDPOINT_VERSIONS),
+    Route("PUT", MANAGEMENT, _DEPLOYMENT, put_deployment, _DEPLOYMENT_VERSIONS),
+    Route("GET", MANAGEMENT, _DEPLOYMENT, get_deployment, _DEPLOYMENT_VERSIONS),
+    Route("GET", MANAGEMENT, f"{_ENDPOINT}/deployments", list_deployments, _DEPLOYMENT_VERSIONS),
+    Route("DELETE", MANAGEMENT, _DEPLOYMENT, delete_deployment, _DEPLOYMENT_VERSIONS),
+    Route("POST", MANAGEMENT, f"{_DEPLOYMENT}/getLogs", get_logs, _DEPLOYMENT_VERSIONS),
+    *(Route(method, _HOST, "/<path:path>", score) for method in ("GET", "POST")),
+]

@@ -1,0 +1,378 @@
+"""Jobs: pipelines of the registry's component and fine-tuning jobs, from the body that is sent to the model that is left."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import assets, computes, plans, references, registry, runs
+from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, ListOf, MapOf, Object, Word, require
+from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+
+RESUMES = "phi_azure.resumes"  # the emulator's own tag: the new job goes on from the checkpoints of the job that it names
+_INPUT = Object("JobInput", {name: TEXT for name in ("uri", "value", "jobInputType", "mode", "description", "pathOnCompute")})
+_OUTPUT_MEMBERS: dict[str, Any] = {
+    name: TEXT for name in ("uri", "assetName", "assetVersion", "jobOutputType", "mode", "description", "pathOnCompute")
+}
+_OUTPUT = Object("JobOutput", _OUTPUT_MEMBERS | {"autoDeleteSetting": ANYTHING}, frozenset({"jobOutputType"}))
+_COMMON: dict[str, Any] = {
+    "description": TEXT,
+    "tags": TEXTS,
+    "properties": TEXTS,
+    "displayName": TEXT,
+    "experimentName": TEXT,
+    "computeId": TEXT,
+    "componentId": TEXT,
+    "isArchived": FLAG,
+    "identity": ANYTHING,
+    "notificationSetting": ANYTHING,
+    "secretsConfiguration": ANYTHING,
+    "services": ANYTHING,
+    "jobType": TEXT,
+    "outputs": MapOf(_OUTPUT),
+}
+_PIPELINE = Object(
+    "PipelineJob",
+    _COMMON | {"inputs": MapOf(_INPUT), "jobs": MapOf(ANYTHING), "settings": ANYTHING, "sourceJobId": TEXT},
+    frozenset({"jobs"}),
+)
+_TASKS = (
+    "ChatCompletion", "TextCompletion", "TextClassification", "QuestionAnswering", "TextSummarization", "TokenClassification",
+    "TextTranslation", "ImageClassification", "ImageInstanceSegmentation", "ImageObjectDetection", "VideoMultiObjectTracking",
+)  # fmt: skip
+_FINETUNING = Object(
+    "FineTuningJob",
+    _COMMON
+    | {
+        "fineTuningDetails": Object(
+            "CustomModelFineTuning",
+            {
+                "taskType": Word("FineTuningTaskType", _TASKS),
+                "model": Object("MLFlowModelJobInput", _INPUT.members, frozenset({"uri"})),
+                "modelProvider": Word("ModelProvider", ("Custom",)),
+                "trainingData": Object("UriFileJobInput", _INPUT.members, frozenset({"uri"})),
+                "validationData": Object("UriFileJobInput", _INPUT.members, frozenset({"uri"})),
+                "hyperParameters": TEXTS,
+            },
+            frozenset({"taskType", "model", "modelProvider", "trainingData"}),
+        ),
+        "resources": Object("Resources", {"instanceTypes": ListOf(TEXT)}),
+        "queueSettings": Object("QueueSettings", {"jobTier": TEXT}),
+    },
+    frozenset({"fineTuningDetails", "outputs"}),
+)
+_SHAPES = {"pipeline": _PIPELINE, "finetuning": _FINETUNING}
+_OLD, _NEW = "2024-01-01-preview", "2024-10-01-preview"
+
+
+def put_job(call: Call, name: str, **_: str) -> Response:
+    """Takes a job on, or answers the one that exists when the body is the same."""
+    body = call.json()
+    properties = _checked(call, name, body)
+    with call.emulator.store.transaction():
+        existing = call.emulator.store.get("job", call.scope.key + name)
+        if existing is None:
+            job = _create(call, name, properties)
+        elif existing["body"] == properties:
+            return answer(_shown(call, existing))
+        else:
+            raise WireError(
+                400,
+                "UserError",
+                f"A job with this name already exists. If you are trying to create a new job, use a different name than {name}.",
+                inner="ImmutableProperty",
+            )
+    call.emulator.runner.start_job(call, job)
+    location = f"https://{MANAGEMENT}{call.scope.id}/jobs/{name}?api-version={call.request.args['api-version']}"
+    return answer(_shown(call, _settled(call, name)), 201, {"Location": location})
+
+
+def _checked(call: Call, name: str, body: Document) -> Document:
+    name_rule("job", name, r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", "Use letters, digits, '_' and '-'.")
+    require(Object("JobBaseResource", {"properties": ANYTHING}, frozenset({"properties"})), body)
+    properties: Document = body["properties"]
+    kind = str(properties.get("jobType", "")).lower()
+    if kind not in _SHAPES:
+        raise WireError(400, "UserError", f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.", inner="RequestInvalid")
+    require(_SHAPES[kind], properties)
+    if kind == "finetuning":
+        _check_finetuning(call, properties)
+    return properties
+
+
+def _check_finetuning(call: Call, properties: Document) -> None:
+    details = properties["fineTuningDetails"]
+    if details["taskType"].lower() != "chatcompletion":
+        raise WireError(400, "UserError", f"The emulator trains for ChatCompletion only, not {details['taskType']}.", inner="BadArgument")
+    entry = references.registry_entry(details["model"]["uri"])
+    model = registry.models().get(entry.name.lower()) if entry else None
+    if plans.is_serverless(properties):
+        _check_serverless(call, details["model"]["uri"], model)
+    if properties.get("computeId") and not computes.exists(call, properties["computeId"].rsplit("/", 1)[-1]):
+        raise WireError(400, "UserError", f"Compute with name {properties['computeId']} not found.", inner="ComputeNotFound")
+    if "registered_model" not in properties["outputs"] or not properties["outputs"]["registered_model"].get("assetName"):
+        raise WireError(400, "UserError", "The outputs.registered_model.assetName field is required.", inner="RequestInvalid")
+
+
+def _check_serverless(call: Call, uri: str, model: Document | None) -> None:
+    name = model["name"] if model else uri
+    retired = (model or {}).get("finetune_retirement_date")
+    if model is None or retired or call.emulator.region not in model["serverless_training_regions"]:
+        since = f" The model was retired on {retired}." if retired else ""
+        message = f"{name} : Serverless FineTuning not supported in {call.emulator.region}.{since}"
+        raise WireError(400, "UserError", message, inner="ModelNotSupportedByMaaS")
+
+
+def _create(call: Call, name: str, properties: Document) -> Document:
+    finetuning = properties["jobType"].lower() == "finetuning"
+    plan = plans.finetuning_plan(call, properties) if finetuning else plans.pipeline_plan(call, properties)
+    job: Document = {
+        "name": name,
+        "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],
+        "type": "FineTuning" if finetuning else "Pipeline",
+        "body": properties,
+        "tags": properties.get("tags") or {},
+        "display_name": properties.get("displayName") or name,
+        "experiment": properties.get("experimentName") or "Default",
+        "archived": False,
+        "created": call.now,
+        "system_data": system_data(call.now),
+        "plan": plan,
+        "output_places": {},
+        "model": None,
+        "cancel_requested": False,
+        "runner": call.emulator.runner.name,
+        "properties": _service_properties(call, properties, call.emulator.runner.name),
+    }
+    call.emulator.store.put("job", call.scope.key + name, job)
+    _create_runs(call, job)
+    return job
+
+
+def _service_properties(call: Call, properties: Document, runner: str) -> Document:
+    """Returns the properties that the service adds; a scripted job says so, lest its numbers be taken for results."""
+    mark = {"phi_azure.emulator.runner": runner}
+    if properties["jobType"].lower() == "pipeline":
+        return mark | {
+            "azureml.DevPlatv2": "true",
+            "azureml.runsource": "azureml.PipelineRun",
+            "runSource": "MFE",
+            "runType": "HTTP",
+            "azureml.parameters": "{}",
+            "azureml.defaultDataStoreName": "workspaceblobstore",
+            "azureml.pipelineComponent": "pipelinerun",
+        }
+    details = properties["fineTuningDetails"]
+    uri = details["model"]["uri"]
+    entry = references.registry_entry(uri)
+    validation = (details.get("validationData") or {}).get("uri")
+    return mark | {
+        "PipelineType": "FineTuning",
+        "original_model_id": uri,
+        "azureml.PipelineType": "FineTuning",
+        "azureml.ModelName": entry.name if entry else uri,
+        "azureml.original_model_id": uri,
+        "azureml.trainingData.assetId": details["trainingData"]["uri"],
+        **({"azureml.validationData.assetId": validation} if validation else {}),
+        "_fineTuningJobType": "MaaS" if plans.is_serverless(properties) else "MaaP",
+        "_outputModelName": properties["outputs"]["registered_model"]["assetName"],
+        "StartTimeUtc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(call.now)),
+    }
+
+
+def _create_runs(call: Call, job: Document) -> None:
+    """Writes the job's run and, for a pipeline, those of its node and of the five steps below it."""
+    store, prefix = call.emulator.store, call.scope.key
+    common = {"root": job["name"], "experiment": job["experiment"], "created": call.now}
+    store.set_labels(prefix + job["name"].lower(), "tag", job["tags"])
+    kind = runs.RUN_TYPES["finetuning" if job["type"] == "FineTuning" else "job"]
+    own = {"id": job["name"], "title": job["display_name"], "type": kind, "properties": (job["body"].get("properties") or {}) | job["properties"]}
+    runs.create(store, prefix, common | own)
+    node = job["plan"]["node"]
+    if node is None:
+        return
+    node_id = str(uuid.uuid4())
+    runs.create(store, prefix, common | {"id": node_id, "parent": job["name"], "title": node, "type": runs.RUN_TYPES["node"]})
+    for step in job["plan"]["steps"]:
+        child = {"id": str(uuid.uuid4()), "parent": node_id, "title": step["name"], "step": step["name"], "type": runs.RUN_TYPES["step"]}
+        runs.create(store, prefix, common | child)
+
+
+def get_job(call: Call, name: str, **_: str) -> Response:
+    """Answers a job; a child of a pipeline has no properties here, and the client goes on to run history."""
+    if call.emulator.store.get("job", call.scope.key + name):
+        return answer(_shown(call, _settled(call, name)))
+    run = call.emulator.store.get("run", call.scope.key + name)
+    if run is None:
+        raise not_found(f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found."))
+    return answer(
+        {
+            "id": f"{call.scope.id}/jobs/{name}",
+            "name": name,
+            "type": "Microsoft.MachineLearningServices/workspaces/jobs",
+            "properties": None,
+            "systemData": system_data(run["created"]),
+        }
+    )
+
+
+def list_jobs(call: Call, **_: str) -> Response:
+    """Answers the workspace's jobs, newest first."""
+    view = call.request.args.get("listViewType", "ActiveOnly").lower()
+    wanted = {"activeonly": {False}, "archivedonly": {True}}.get(view, {False, True})
+    found = [_settled(call, job["name"]) for job in call.emulator.store.list("job", call.scope.key)]
+    return page([_shown(call, job) for job in found if job["archived"] in wanted])
+
+
+def cancel_job(call: Call, name: str, **_: str) -> Response:
+    """Asks a job to end; one that is over stays as it is."""
+    job = call.emulator.store.get("job", call.scope.key + name)
+    if job is None:
+        raise not_found(f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found."))
+    if run_of(call, job)["status"] not in runs.OVER:
+        call.emulator.store.change("job", call.scope.key + name, lambda doc: doc.update(cancel_requested=True))
+        runs.set_status(call.emulator.store, run_of(call, job), "CancelRequested", call.now)
+        call.emulator.runner.cancel_job(call, job)
+    return answer(None)
+
+
+def run_of(call: Call, job: Document) -> Document:
+    """Returns the job's own run, which holds its status."""
+    return call.emulator.store.get("run", call.scope.key + job["name"]) or {}
+
+
+def require_output(call: Call, name: str, output: str) -> None:
+    """Refuses an output of a job that does not exist, has no such output, or has not been left yet."""
+    job = call.emulator.store.get("job", call.scope.key + name)
+    if job is None:
+        raise WireError(400, "UserError", f"Job {name} was not found.", inner="JobNotFound")
+    declared = (job["body"].get("outputs") or {}).keys()
+    if output not in declared:
+        raise WireError(400, "UserError", f"Job {name} has no output '{output}'; it has {', '.join(declared)}.", inner="OutputNotFound")
+    job = _settled(call, name)
+    if output not in job["output_places"]:
+        status = run_of(call, job)["status"]
+        raise WireError(400, "UserError", f"Output '{output}' of job {name} is not there: the job is {status}.", inner="OutputNotFound")
+
+
+def leave_outputs(call: Call, job: Document, places: dict[str, list[str]]) -> None:
+    """Records where a finished job's outputs lie and registers the model that a fine-tuning job names."""
+    key = call.scope.key + job["name"]
+    call.emulator.store.change("job", key, lambda doc: doc.update(output_places=places))
+    if job["type"] != "FineTuning":
+        return
+    asset = job["body"]["outputs"]["registered_model"]["assetName"]
+    properties = {
+        "modelUri": f"azureml://datastores/workspaceblobstore/paths/{places['registered_model'][1]}",
+        "modelType": "mlflow_model",
+        "jobName": job["name"],
+        "tags": job["tags"],
+        "properties": {"baseModelId": job["body"]["fineTuningDetails"]["model"]["uri"], "_fineTuningJobType": job["properties"]["_fineTuningJobType"]},
+    }
+    version = assets.add_model(call, asset, properties)
+    call.emulator.store.change("job", key, lambda doc: doc.update(model={"name": asset, "version": version}))
+
+
+def _settled(call: Call, name: str) -> Document:
+    """Brings a job up to date with its runner, and returns it."""
+    job = call.emulator.store.get("job", call.scope.key + name)
+    if job and run_of(call, job)["status"] not in runs.OVER:
+        call.emulator.runner.settle_job(call, job)
+    return call.emulator.store.get("job", call.scope.key + name) or {}
+
+
+def settle_run(call: Call, run: Document) -> Document:
+    """Brings a run up to date with the job that it belongs to."""
+    _settled(call, run["root"])
+    return call.emulator.store.get("run", call.scope.key + run["id"]) or run
+
+
+def _shown(call: Call, job: Document) -> Document:
+    old = call.request.args.get("api-version") == _OLD
+    run = run_of(call, job)
+    body = job["body"]
+    properties: Document = {
+        "description": body.get("description"),
+        "tags": call.emulator.store.labels(call.scope.key + job["name"].lower(), "tag"),
+        "properties": run["properties"],
+        "displayName": run["title"],
+        "status": run["status"],
+        "experimentName": job["experiment"],
+        "services": _services(call, job["name"]),
+        "computeId": None if old and job["type"] == "FineTuning" else body.get("computeId"),
+        "isArchived": job["archived"],
+        "identity": body.get("identity"),
+        "componentId": None,
+        "notificationSetting": body.get("notificationSetting"),
+        "jobType": job["type"],
+    }
+    if old:
+        properties["secretsConfiguration"] = None
+    properties |= _finetuning_part(job, old) if job["type"] == "FineTuning" else _pipeline_part(job)
+    properties["outputs"] = {name: _output(job, name, given, old) for name, given in (body.get("outputs") or {}).items()}
+    return {
+        "id": f"{call.scope.id}/jobs/{job['name']}",
+        "name": job["name"],
+        "type": "Microsoft.MachineLearningServices/workspaces/jobs",
+        "properties": properties,
+        "systemData": {k: v for k, v in job["system_data"].items() if not k.startswith("lastModified")},
+    }
+
+
+def _pipeline_part(job: Document) -> Document:
+    body = job["body"]
+    return {"settings": body.get("settings"), "jobs": body["jobs"], "inputs": body.get("inputs"), "sourceJobId": None}
+
+
+def _finetuning_part(job: Document, old: bool) -> Document:
+    details = dict(job["body"]["fineTuningDetails"])
+    word = next(task for task in _TASKS if task.lower() == details["taskType"].lower())
+    extra = {"pathOnCompute": None} if old else {}
+    for field in ("trainingData", "validationData", "model"):
+        if details.get(field):
+            details[field] = {"description": None, "mode": "ReadOnlyMount"} | extra | details[field]
+    part: Document = {"fineTuningDetails": details | {"taskType": word}}
+    if not old:
+        part["resources"] = job["body"].get("resources") or {"instanceTypes": []}
+        part["queueSettings"] = job["body"].get("queueSettings")
+    return part
+
+
+def _output(job: Document, name: str, given: Document, old: bool) -> Document:
+    place = job["output_places"].get(name)
+    shown = {
+        "description": None,
+        "uri": f"azureml://datastores/workspaceblobstore/paths/{place[1]}/" if place else None,
+        "assetName": given.get("assetName"),
+        "mode": "ReadWriteMount",
+        "jobOutputType": given["jobOutputType"],
+    }
+    if old or job["type"] == "Pipeline":
+        shown |= {"assetVersion": None, "pathOnCompute": None, "autoDeleteSetting": None}
+    if name == "registered_model" and job["model"]:
+        shown |= {"assetName": job["model"]["name"], "assetVersion": job["model"]["version"]}
+    return shown
+
+
+def _services(call: Call, name: str) -> Document:
+    empty = {"port": None, "status": None, "errorMessage": None, "properties": None, "nodes": None}
+    tracking = f"azureml://{call.emulator.region}.api.azureml.ms/mlflow/v1.0{call.scope.id}?"
+    studio = f"https://ml.azure.com/runs/{name}?wsid={call.scope.id}"
+    return {
+        "Tracking": {"jobServiceType": "Tracking", "endpoint": tracking} | empty,
+        "Studio": {"jobServiceType": "Studio", "endpoint": studio} | empty,
+    }
+
+
+ROUTES = [
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", put_job, frozenset({_OLD, _NEW})),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", get_job, frozenset({_OLD, _NEW})),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs", list_jobs, frozenset({_OLD})),
+    Route("POST", MANAGEMENT, f"{WORKSPACE}/jobs/<name>/cancel", cancel_job, frozenset({"2023-04-01-preview"})),
+]

@@ -1,0 +1,139 @@
+"""Long-running operations: accepted first, looked at while they go on, over at last."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator.clock import stamp
+from phi_azure.emulator.wire import MANAGEMENT, PROVIDER, SUBSCRIPTION, Call, Route, Scope, answer, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+
+    Settle = Callable[[Call, str], None]  # brings the resource of a key up to date
+COMPUTE = "computeOperationsStatus"
+MFE = "mfeOperationsStatus"
+_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview", "2023-08-01-preview", "2024-01-01-preview"})
+_NEVER = "0001-01-01T00:00:00+00:00"  # what the service writes for an end that is still to come
+_settlers: dict[str, Settle] = {}
+
+
+def settles(kind: str) -> Callable[[Settle], Settle]:
+    """Names the function that brings a kind of resource up to date when its operation is looked at."""
+
+    def remember(settle: Settle) -> Settle:
+        _settlers[kind] = settle
+        return settle
+
+    return remember
+
+
+def start(call: Call, kind: str, key: str, *, verb: str, service: str = MFE, prefix: str = "") -> dict[str, str]:
+    """Opens an operation on a resource; returns the headers that lead the client to it.
+
+    Without a pause header the client waits 30 s between looks (the real service sends none); here it is asked to look
+    again soon.
+    """
+    emulator = call.emulator
+    name = prefix + str(uuid.uuid4())
+    document = {"name": name, "status": verb, "start": call.now, "end": None, "kind": kind, "key": key, "looks": 0}
+    emulator.store.put("operation", name, document)
+    version = call.request.args.get("api-version", "")
+    subscription = f"https://{MANAGEMENT}/subscriptions/{call.scope.subscription}"
+    url = f"{subscription}{PROVIDER}/locations/{emulator.region}/{service}/{name}?api-version={version}"
+    if service == COMPUTE:
+        url += "&service=new"
+    return {
+        "Azure-AsyncOperation": url,
+        "x-ms-async-operation-timeout": "PT30M",
+        "x-ms-retry-after-ms": str(emulator.pause_ms),
+    }
+
+
+def oeid(scope: Scope) -> str:
+    """Returns the beginning of the id of an online endpoint's operation."""
+    return f"oeidp:{scope.guid}:"
+
+
+def odid(scope: Scope) -> str:
+    """Returns the beginning of the id of an online deployment's operation."""
+    return f"odidp:{scope.guid}:"
+
+
+def finish(call: Call, kind: str, key: str, error: tuple[str, str] | None = None) -> None:
+    """Ends the operations that go on for a resource, well or with (code, message)."""
+    for operation in call.emulator.store.list("operation"):
+        if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
+            operation["status"] = "Failed" if error else "Succeeded"
+            operation["end"] = call.now
+            operation["error"] = {"code": error[0], "message": error[1]} if error else None
+            call.emulator.store.put("operation", operation["name"], operation)
+
+
+def look(call: Call, kind: str, key: str) -> None:
+    """Counts a look at a resource; from the second on, one that is ready to change does."""
+    for operation in call.emulator.store.list("operation"):
+        if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
+            _look(call, operation)
+
+
+def get_operation(call: Call, region: str, service: str, operation: str) -> Response:
+    """Answers how an operation stands; the first look finds it still going on."""
+    store = call.emulator.store
+    document = store.get("operation", operation)
+    if document is None:
+        raise not_found(f"Operation {operation} not found in {region}.")
+    _look(call, document)
+    document = store.get("operation", operation) or document
+    body = _compute_status(document) if service == COMPUTE else _mfe_status(call, document, service)
+    headers = {} if document["end"] else {"x-ms-retry-after-ms": str(call.emulator.pause_ms)}
+    return answer(body, headers=headers)
+
+
+def _look(call: Call, operation: Document) -> None:
+    if operation["end"] is None and operation["looks"] > 0:
+        _settlers[operation["kind"]](call, operation["key"])
+    call.emulator.store.change("operation", operation["name"], _count_look)
+
+
+def _count_look(operation: Document) -> None:
+    operation["looks"] += 1
+
+
+def _compute_status(document: Document) -> dict[str, Any]:
+    if document["end"] is None:
+        return {"status": "InProgress"}
+    if document["status"] == "Succeeded":
+        return {"status": "Succeeded", "percentComplete": 100.0}
+    return {"status": document["status"], "error": document["error"]}
+
+
+def _mfe_status(call: Call, document: Document, service: str) -> dict[str, Any]:
+    name = document["name"]
+    body = {
+        "id": f"/subscriptions/{call.scope.subscription}{PROVIDER}/locations/{call.emulator.region}/{service}/{name}",
+        "name": name,
+        "startTime": stamp(document["start"]),
+        "endTime": stamp(document["end"]) if document["end"] else _NEVER,
+        "percentComplete": 0.0,
+        "status": document["status"],
+    }
+    if document.get("error"):
+        body["error"] = document["error"]
+    return body
+
+
+ROUTES = [
+    Route(
+        "GET",
+        MANAGEMENT,
+        f"{SUBSCRIPTION}{PROVIDER}/locations/<region>/<any({COMPUTE}, {MFE}):service>/<operation>",
+        get_operation,
+        _VERSIONS,
+    )
+]

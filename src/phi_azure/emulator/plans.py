@@ -1,0 +1,195 @@
+"""From a job's body to what is to be run: five steps with their inputs, each a value, a place or an earlier output."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import computes, references, registry
+from phi_azure.emulator.wire import Call, WireError
+from phi_azure.emulator.workspaces import vm_sizes
+
+if TYPE_CHECKING:
+    from phi_azure.emulator.store import Document
+
+_LITERAL = re.compile(r"\$\{\{parent\.inputs\.([^}]+)\}\}")
+_BOUND_OUTPUT = re.compile(r"\$\{\{parent\.outputs\.([^}]+)\}\}")
+_DATA_TYPES = {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model"}
+_SERVERLESS_KEYS = {"per_device_train_batch_size", "learning_rate", "num_train_epochs", "max_seq_length"}
+_SERVERLESS_FIXED = {  # what Azure's own pipeline behind serverless jobs sets: components_v2 specs, 2026-02-27
+    "apply_lora": "true",
+    "merge_lora_weights": "true",
+    "lora_r": "8",
+    "lora_alpha": "128",
+    "lora_dropout": "0.0",
+    "optim": "adamw_torch",
+    "weight_decay": "0.1",
+    "adam_beta1": "0.9",
+    "adam_beta2": "0.95",
+    "adam_epsilon": "1e-05",
+    "lr_scheduler_type": "cosine",
+    "precision": "16",
+    "apply_deepspeed": "true",
+    "deepspeed_stage": "3",
+    "warmup_steps": "0",
+    "max_grad_norm": "1.0",
+    "seed": "42",
+    "evaluation_strategy": "epoch",
+    "save_total_limit": "1",
+    "learning_rate": "0.0003",
+    "num_train_epochs": "1",
+    "per_device_train_batch_size": "1",
+    "max_seq_length": "8192",
+}
+Values = dict[str, Any]  # input name -> its literal as a string, or {"place": [container, prefix]}
+
+
+def pipeline_plan(call: Call, properties: Document) -> Document:
+    """Returns the plan of a pipeline job, or refuses it with all that is wrong with its nodes."""
+    nodes = properties.get("jobs") or {}
+    if len(nodes) != 1:
+        raise _invalid(f"The emulator runs pipelines of one node, the component chat_completion_pipeline; this one has {len(nodes)}.")
+    name, node = next(iter(nodes.items()))
+    entry = references.registry_entry(str(node.get("componentId")))
+    facts = registry.pipeline()
+    if entry is None or entry.kind != "components" or entry.name.lower() != facts["name"] or entry.version not in {None, facts["version"]}:
+        raise _invalid(f"key: {name}, Message: component '{node.get('componentId')}' was not found.", "ComponentNotFound")
+    given = _node_values(call, node, properties.get("inputs") or {})
+    _check_values(given, facts["inputs"])
+    values = {k: _text(v["default"]) for k, v in facts["inputs"].items() if "default" in v} | given
+    _check_compute(call, values, given)
+    return _plan(values, node=name, outputs=_bindings(node, properties.get("outputs") or {}))
+
+
+def finetuning_plan(call: Call, properties: Document) -> Document:
+    """Returns the plan of a fine-tuning job: the same steps, with Azure's own fixed settings where it runs serverless."""
+    details = properties["fineTuningDetails"]
+    keys = _SERVERLESS_KEYS if is_serverless(properties) else set(registry.pipeline()["inputs"])
+    given = {key: str(value) for key, value in (details.get("hyperParameters") or {}).items()}
+    unknown = sorted(set(given) - keys)
+    if unknown:
+        raise _invalid(f"Hyperparameters not supported: {', '.join(unknown)}. Supported: {', '.join(sorted(keys))}.")
+    _check_values(given, registry.pipeline()["inputs"])
+    values: Values = {**_SERVERLESS_FIXED, **given}
+    model = references.locate(call, details["model"]["uri"], what="fineTuningDetails.model")
+    values["mlflow_model_path"] = {"place": [model.container, model.prefix]}
+    for field, target in (("trainingData", "train_file_path"), ("validationData", "validation_file_path")):
+        if details.get(field):
+            place = references.locate(call, details[field]["uri"], what=f"fineTuningDetails.{field}")
+            values[target] = {"place": [place.container, place.prefix]}
+    defaults = {k: _text(v["default"]) for k, v in registry.pipeline()["inputs"].items() if "default" in v}
+    return _plan(defaults | values, node=None, outputs={"mlflow_model_folder": "registered_model"})
+
+
+def is_serverless(properties: Document) -> bool:
+    """Says whether a fine-tuning job runs on Azure's own machines."""
+    return not properties.get("computeId") and not (properties.get("resources") or {}).get("instanceTypes")
+
+
+def _plan(values: Values, node: str | None, outputs: dict[str, str]) -> Document:
+    steps = []
+    for facts in registry.pipeline()["steps"]:
+        inputs: Values = {k: str(v) for k, v in facts["fixed"].items()}
+        inputs |= {child: values[parent] for child, parent in facts["from_parent"].items() if parent in values}
+        inputs |= {child: {"step": step, "output": output} for child, (step, output) in facts["from_step"].items()}
+        steps.append({"name": facts["step"], "title": facts["display_name"], "inputs": inputs, "outputs": facts["outputs"]})
+    return {"node": node, "steps": steps, "outputs": outputs}
+
+
+def _node_values(call: Call, node: Document, pipeline_inputs: Document) -> Values:
+    values: Values = {}
+    for name, given in (node.get("inputs") or {}).items():
+        source = given
+        bound = _LITERAL.fullmatch(str(given.get("value", ""))) if isinstance(given, dict) else None
+        if bound:
+            source = pipeline_inputs.get(bound[1]) or {}
+        values[name] = _value(call, name, source)
+    return values
+
+
+def _value(call: Call, name: str, given: Any) -> Any:
+    if not isinstance(given, dict):
+        raise _invalid(f"inputs.{name}: {given!r} is not an input; it must be an object with a value or a uri.")
+    if "uri" in given:
+        place = references.locate(call, given["uri"], what=f"inputs.{name}")
+        return {"place": [place.container, place.prefix]}
+    if "value" not in given:
+        raise _invalid(f"inputs.{name} has neither a value nor a uri.")
+    return str(given["value"])
+
+
+def _check_values(given: Values, inputs: dict[str, Document]) -> None:
+    problems = [problem for name, value in given.items() for problem in _value_problems(name, value, inputs.get(name))]
+    if problems:
+        raise WireError(400, "UserError", "The pipeline job is invalid.", [("InputInvalid", p) for p in problems], inner="ValidationError")
+
+
+def _value_problems(name: str, value: Any, facts: Document | None) -> list[str]:
+    if facts is None:
+        return [f"Unknown input '{name}': the component {registry.pipeline()['name']} has no input of this name."]
+    is_data = isinstance(value, dict)
+    if is_data != (facts["type"] in _DATA_TYPES):
+        return [f"Input '{name}' must be {'an asset or path of type ' if not is_data else 'a literal of type '}{facts['type']}."]
+    if is_data:
+        return []
+    if facts.get("enum") and value not in facts["enum"]:
+        return [f"Input '{name}' is '{value}'; it must be one of {', '.join(map(str, facts['enum']))}."]
+    return _number_problems(name, value, facts)
+
+
+def _number_problems(name: str, value: str, facts: Document) -> list[str]:
+    if facts["type"] not in {"integer", "number"}:
+        return []
+    try:
+        number = int(value) if facts["type"] == "integer" else float(value)
+    except ValueError:
+        return [f"Input '{name}' is '{value}'; it must be of type {facts['type']}."]
+    if "min" in facts and number < facts["min"]:
+        return [f"Input '{name}' is {value}; the least is {facts['min']}."]
+    if "max" in facts and number > facts["max"]:
+        return [f"Input '{name}' is {value}; the most is {facts['max']}."]
+    return []
+
+
+def _check_compute(call: Call, values: Values, given: Values) -> None:
+    for stage, size_input in (
+        ("model_import", "instance_type_model_import"),
+        ("preprocess", "instance_type_preprocess"),
+        ("finetune", "instance_type_finetune"),
+    ):
+        compute = values[f"compute_{stage}"]
+        if compute == "serverless":
+            _check_size(size_input, values[size_input], was_given=size_input in given)
+        elif not computes.exists(call, compute.rsplit("/", 1)[-1]):
+            raise _invalid(f"inputs.compute_{stage}: compute '{compute}' was not found in workspace {call.scope.workspace}.", "ComputeNotFound")
+
+
+def _check_size(name: str, value: str, *, was_given: bool) -> None:
+    size = vm_sizes().get(value.lower())
+    if size and not size["retired_on"]:
+        return
+    said = f"was retired on {size['retired_on']}" if size else "does not exist"
+    default = "" if was_given else " It is the component's own default: send a size."
+    raise _invalid(f"inputs.{name}: the size {value} {said}.{default}", "UnsupportedVmSize")
+
+
+def _bindings(node: Document, outputs: Document) -> dict[str, str]:
+    """Returns which output of the component goes to which output of the job."""
+    found: dict[str, str] = {}
+    for name, given in (node.get("outputs") or {}).items():
+        if name not in registry.pipeline()["outputs"]:
+            raise _invalid(f"Unknown output '{name}' of the component {registry.pipeline()['name']}.")
+        bound = _BOUND_OUTPUT.fullmatch(str((given or {}).get("value", "")))
+        if bound and bound[1] not in outputs:
+            raise _invalid(f"The output '{name}' is bound to '{bound[1]}', which is not an output of the pipeline.")
+        if bound:
+            found[name] = bound[1]
+    return found
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _invalid(message: str, inner: str = "ValidationError") -> WireError:
+    return WireError(400, "UserError", message, inner=inner)

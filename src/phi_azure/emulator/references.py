@@ -1,0 +1,106 @@
+"""What the ids and URIs in a body point to: assets, datastore paths, job outputs, registry entries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
+from phi_azure.emulator.wire import WireError
+
+if TYPE_CHECKING:
+    from phi_azure.emulator.wire import Call
+
+_CONTAINERS = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
+_PATH = re.compile(r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/)?datastores/([^/]+)/paths/(.+)", re.I)
+_ASSET = re.compile(r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+/(data|models)/([^/]+)/versions/([^/]+)", re.I)
+_SHORT = re.compile(r"azureml:(?!/)([^:/]+):([^:/]+)")
+_LOCATED = re.compile(r"azureml://locations/([^/]+)/workspaces/([^/]+)/(data|models)/([^/]+)/versions/([^/]+)", re.I)
+_REGISTRY = re.compile(r"azureml://registries/([^/]+)/(models|components)/([^/]+)(?:/(versions|labels)/([^/]+))?", re.I)
+_OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", re.I)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A blob, or a folder of blobs."""
+
+    container: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """A model or component of a registry; no version means the latest."""
+
+    registry: str
+    kind: str
+    name: str
+    version: str | None
+
+
+def registry_entry(uri: str) -> RegistryEntry | None:
+    """Reads an id of a registry, or returns None for another one."""
+    match = _REGISTRY.fullmatch(uri)
+    if match is None:
+        return None
+    version = match[5] if match[4] and match[4].lower() == "versions" else None
+    return RegistryEntry(match[1], match[2].lower(), match[3], version)
+
+
+def job_output(uri: str) -> tuple[str, str] | None:
+    """Reads azureml://jobs/{job}/outputs/{output}, or returns None."""
+    match = _OUTPUT.fullmatch(uri)
+    return (match[1], match[2]) if match else None
+
+
+def datastore_path(uri: str) -> Place | None:
+    """Reads a path on one of the workspace's datastores, or returns None."""
+    match = _PATH.fullmatch(uri)
+    if match is None or match[1].lower() not in _CONTAINERS:
+        return None
+    return Place(_CONTAINERS[match[1].lower()], match[2].strip("/"))
+
+
+def asset(uri: str, kind: str) -> tuple[str, str] | None:
+    """Reads a data or model id of this workspace as (name, version), or returns None."""
+    if match := _ASSET.fullmatch(uri):
+        return (match[2], match[3]) if match[1].lower() == kind else None
+    if match := _LOCATED.fullmatch(uri):
+        return (match[4], match[5]) if match[3].lower() == kind else None
+    match = _SHORT.fullmatch(uri)
+    return (match[1], match[2]) if match else None
+
+
+def locate(call: Call, uri: str, *, what: str) -> Place:
+    """Returns where the files of an id or URI lie; refuses one that points to nothing.
+
+    Raises:
+        WireError: 400, naming `what` of the body and the reference.
+    """
+    place = _place(call, uri)
+    if place is None:
+        raise WireError(400, "UserError", f"{what}: '{uri}' is not a reference that the service knows.", inner="BadArgument")
+    if place.container.startswith("registry-"):
+        call.emulator.registry_files(place.container)
+    if not any(True for _ in call.emulator.blobs.under(place.container, place.prefix)):
+        raise WireError(400, "UserError", f"{what}: nothing was found at '{uri}'.", inner="NotFound")
+    return place
+
+
+def _place(call: Call, uri: str) -> Place | None:
+    if place := datastore_path(uri):
+        return place
+    entry = registry_entry(uri)
+    if entry and entry.kind == "models":
+        return call.emulator.registry_model(entry)
+    for kind, field in (("data", "dataUri"), ("models", "modelUri")):
+        if found := asset(uri, kind):
+            document = call.emulator.store.get(kind, f"{call.scope.key}{found[0]}/{found[1]}")
+            if document:
+                return _place(call, document["properties"][field])
+    if output := job_output(uri):
+        job = call.emulator.store.get("job", call.scope.key + output[0])
+        target = (job or {}).get("output_places", {}).get(output[1])
+        return Place(*target) if target else None
+    return None

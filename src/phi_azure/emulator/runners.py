@@ -1,0 +1,46 @@
+"""Who does the work behind the wire: the engine with real processes, or a script that a test gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from phi_azure.emulator.store import Document
+    from phi_azure.emulator.wire import Call
+
+State = tuple[str, "tuple[str, str] | None"]  # "Creating", "Succeeded" or "Failed", and (code, message) of a failure
+
+
+class Runner(Protocol):
+    """What the routes ask of whoever does the work. Nothing waits here: work is started, and looked at later."""
+
+    name: str
+
+    def start_job(self, call: Call, job: Document) -> None:
+        """Starts a job that was just accepted."""
+
+    def settle_job(self, call: Call, job: Document) -> None:
+        """Brings a job that is not over up to date."""
+
+    def cancel_job(self, call: Call, job: Document) -> None:
+        """Begins to end a job."""
+
+    def start_deployment(self, call: Call, deployment: Document) -> None:
+        """Starts the container of a deployment or of a serverless endpoint."""
+
+    def deployment_state(self, call: Call, deployment: Document) -> State:
+        """Returns how a deployment's container stands."""
+
+    def stop_deployment(self, call: Call, deployment: Document) -> None:
+        """Ends the container; without one nothing happens."""
+
+    def deployment_log(self, call: Call, deployment: Document) -> str:
+        """Returns what the container wrote."""
+
+    def score(self, call: Call, deployment: Document, path: str) -> Response:
+        """Has the container answer the request at this path."""
+
+    def close(self) -> None:
+        """Ends what must not outlive the emulator."""

@@ -1,0 +1,252 @@
+"""`python -m phi_azure.emulator.supervise STATE SUBSCRIPTION/GROUP/WORKSPACE JOB` runs one job's steps to their end.
+
+It is a process of its own: the client may be killed and the job goes on; when the job is cancelled, it ends the step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.emulator import jobs, runs
+from phi_azure.emulator.app import Emulator
+from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator.engine import folder_of
+from phi_azure.emulator.processes import identity
+from phi_azure.emulator.wire import Call, Scope
+
+if TYPE_CHECKING:
+    from phi_azure.emulator.store import Document
+
+_LOOK = 0.1  # seconds between two looks at a step
+_GRACE = 5.0  # seconds that a step has to stop when asked
+_PREPARE, _FINETUNE = "chat_completion_model_import", "chat_completion_finetune"
+
+
+class StepFailed(Exception):
+    """A step that ended in an error: its code and message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Cancelled(Exception):
+    """The job was asked to end."""
+
+
+class Supervisor:
+    """Runs one job."""
+
+    def __init__(self, emulator: Emulator, scope: Scope, name: str) -> None:
+        self.emulator = emulator
+        self.store = emulator.store
+        self.call = Call(emulator, None, scope)  # type: ignore[arg-type]  # there is no request behind this one
+        self.key = scope.key + name
+        self.folder = folder_of(self.store.folder, self.key)
+        self.job = self.store.get("job", self.key) or {}
+
+    def run(self) -> None:
+        """Runs the steps in order; whatever happens, every run of the job ends in a state that says so."""
+        own = runs.of_job(self.store, self.call.scope.key, self.job["name"])
+        node = [run for run in own if run["type"] == runs.RUN_TYPES["node"] and run["parent"]]
+        for run in own[:1] + node:
+            self._set(run, "Running")
+        self._resume()
+        try:
+            for step in self.job["plan"]["steps"]:
+                self._step(step, next((run for run in own if run["step"] == step["name"]), own[0]))
+            self._set(own[0], "Finalizing")
+            self._leave_outputs()
+        except Cancelled:
+            self._end(own, "Canceled", None)
+        except StepFailed as error:
+            self._end(own, "Failed", error)
+        else:
+            self._end(own, "Completed", None)
+
+    def _set(self, run: Document, status: str, error: Document | None = None) -> None:
+        runs.set_status(self.store, run, status, time.time(), error)
+
+    def _end(self, own: list[Document], status: str, error: StepFailed | None) -> None:
+        """Ends all runs: steps that never began are cancelled, those above the failed one name it."""
+        for run in reversed(own):
+            current = self.store.get("run", self.call.scope.key + run["id"]) or run
+            if current["status"] in runs.OVER:
+                continue
+            if run["step"] and status == "Failed" and current["started"] is None:
+                self._set(run, "Canceled")
+            elif error is None:
+                self._set(run, status)
+            else:
+                self._set(run, status, runs.user_error(error.code, self._blame(own, run, error)))
+
+    def _blame(self, own: list[Document], run: Document, error: StepFailed) -> str:
+        failed = [r["title"] for r in own if r["step"] and (self.store.get("run", self.call.scope.key + r["id"]) or {}).get("status") == "Failed"]
+        if run["step"] or not failed:
+            return str(error)
+        node = self.job["plan"]["node"]
+        names = ", ".join(f"/{node}/{title}" for title in failed)
+        return (
+            f"Pipeline has failed child jobs. Failed nodes: {names}. For more details and logs, please go to the job detail "
+            f"page and check the child jobs."
+        )
+
+    def _resume(self) -> None:
+        """Takes over the checkpoints of the job that this one resumes."""
+        before = self.job["tags"].get(jobs.RESUMES)
+        if not before:
+            return
+        source = folder_of(self.store.folder, self.call.scope.key + before) / "work"
+        if source.exists() and not (self.folder / "work").exists():
+            shutil.copytree(source, self.folder / "work")
+
+    # One step
+
+    def _step(self, step: Document, run: Document) -> None:
+        self._check_cancelled()
+        self._set(run, "Running")
+        spec = self._spec(step)
+        file = self.folder / f"{step['name']}.json"
+        file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
+        with runs.log_path(self.store, run).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "phi_azure.engine", "step", str(file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        worker = identity(process.pid)
+        self.store.change("job", self.key, lambda doc: doc.update(worker=worker))
+        events = Events(Path(spec["events"]))
+        try:
+            code = self._wait(process, events, run)
+        finally:
+            self._take(events.read(), run)
+        if code != 0:
+            raise self._failure(code, events, run)
+        runs.write_log(self.store, run, "The activity completed successfully. Finalizing run...")
+        if run["step"]:
+            self._set(run, "Completed")
+
+    def _spec(self, step: Document) -> Document:
+        outputs = {name: str(self.folder / "outputs" / step["name"] / name) for name in step["outputs"]}
+        inputs = {name: self._input(step["name"], name, value) for name, value in step["inputs"].items()}
+        events = self.folder / f"{step['name']}.events.jsonl"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "work").mkdir(exist_ok=True)
+        return {
+            "step": step["name"],
+            "inputs": inputs,
+            "outputs": outputs,
+            "base_model": inputs.get("mlflow_model_path") if step["name"] == _PREPARE else None,
+            "work": str(self.folder / "work"),
+            "resume": step["name"] == _FINETUNE and bool(self.job["tags"].get(jobs.RESUMES)),
+            "events": str(events),
+        }
+
+    def _input(self, step: str, name: str, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if "step" in value:
+            return str(self.folder / "outputs" / value["step"] / value["output"])
+        target = self.folder / "inputs" / name  # one copy for all steps: they only read
+        container, prefix = value["place"]
+        return str(self.emulator.blobs.materialise(container, prefix, target))
+
+    def _wait(self, process: subprocess.Popen[bytes], events: Events, run: Document) -> int:
+        while process.poll() is None:
+            if self._is_cancelled():
+                _stop(process)
+                runs.write_log(self.store, run, "The job was cancelled.")
+                raise Cancelled
+            self._take(events.read(), run)
+            time.sleep(_LOOK)
+        return process.returncode
+
+    def _take(self, new: list[Document], run: Document) -> None:
+        """Writes what a step reports to its own run and, as Azure's training code does, to the job's run."""
+        keys = dict.fromkeys((self.call.scope.key + run["id"].lower(), self.key.lower()))
+        points = [(e["key"], e["value"], int(e["step"]), int(e["t"] * 1000)) for e in new if e["type"] == "metric"]
+        for key in keys:
+            if points:
+                self.store.add_metrics(key, points)
+            for kind in ("param", "tag"):
+                if labels := {e["key"]: e["value"] for e in new if e["type"] == kind}:
+                    self.store.set_labels(key, kind, labels)
+
+    def _failure(self, code: int, events: Events, run: Document) -> StepFailed:
+        said = events.error
+        if said:
+            return StepFailed(said["code"], said["message"])
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                name = signal.Signals(-code).name
+                message = f"The process of {run['title']} was killed (signal {-code}, {name}); a machine out of memory or taken back does this."
+                runs.write_log(self.store, run, message)
+                return StepFailed("SystemError", message)
+        return StepFailed("SystemError", f"The process of {run['title']} ended with exit code {code}; read its log.")
+
+    def _is_cancelled(self) -> bool:
+        return bool((self.store.get("job", self.key) or {}).get("cancel_requested"))
+
+    def _check_cancelled(self) -> None:
+        if self._is_cancelled():
+            raise Cancelled
+
+    def _leave_outputs(self) -> None:
+        places: dict[str, list[str]] = {}
+        for output, target in self.job["plan"]["outputs"].items():
+            step = next(s for s in self.job["plan"]["steps"] if output in s["outputs"])
+            prefix = f"azureml/{self.job['name']}/{target}"
+            self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, self.folder / "outputs" / step["name"] / output)
+            places[target] = [DEFAULT_CONTAINER, prefix]
+        jobs.leave_outputs(self.call, self.job, places)
+
+
+class Events:
+    """The file to which a step writes what happens, read on from where the last look ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.error: Document | None = None
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    def read(self) -> list[Document]:
+        """Returns the events that came since; half a line waits for its end."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        new = [json.loads(line) for line in whole.splitlines() if line.strip()]
+        self.error = next((event for event in new if event["type"] == "error"), self.error)
+        return new
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def main(state: str, scope: str, job: str) -> None:
+    """Runs a job of the emulator whose state lies in a folder."""
+    emulator = Emulator.of_state(Path(state))
+    try:
+        Supervisor(emulator, Scope(*scope.split("/")), job).run()
+    finally:
+        emulator.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

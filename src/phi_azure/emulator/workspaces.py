@@ -1,0 +1,242 @@
+"""The workspace itself, its datastores, and the machine sizes and quota of its region."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import json
+
+from phi_azure.emulator import storage
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
+from phi_azure.emulator.identity import TENANT
+from phi_azure.emulator.shapes import FLAG, WHOLE, Object, require
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    PROVIDER,
+    REGIONAL,
+    SUBSCRIPTION,
+    WORKSPACE,
+    Call,
+    Route,
+    Scope,
+    WireError,
+    answer,
+    not_found,
+    page,
+    system_data,
+)
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+_WORKSPACE_VERSIONS = frozenset({"2023-08-01-preview", "2024-10-01-preview"})
+_COMPUTE_VERSIONS = frozenset({"2023-08-01-preview"})
+_DATASTORE_VERSIONS = frozenset({"2024-07-01-preview", "2024-10-01-preview"})
+_QUOTA = 200  # vCPUs of each family; a plain pay-as-you-go subscription has less
+_SECRETS_BODY = Object("SecretExpiry", {"expirableSecret": FLAG, "expireAfterHours": WHOLE})
+
+
+@cache
+def vm_sizes() -> dict[str, dict[str, Any]]:
+    """Returns the machine sizes by lower-case name: family, vCPUs, GPUs, memory, retirement."""
+    rows = json.loads((Path(__file__).parent / "facts" / "vm_sizes.json").read_text(encoding="utf-8"))["sizes"]
+    return {row["name"].lower(): row for row in rows}
+
+
+def get_workspace(call: Call, **_: str) -> Response:
+    """Answers the workspace; any name is one, so that placeholders in a notebook work."""
+    scope, region = call.scope, call.emulator.region
+    account = call.emulator.account
+    group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.group}/providers"
+    return answer(
+        {
+            "id": scope.id,
+            "name": scope.workspace,
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "location": region,
+            "tags": {},
+            "etag": None,
+            "kind": "Default",
+            "sku": {"name": "Basic", "tier": "Basic"},
+            "identity": {
+                "type": "SystemAssigned",
+                "principalId": "00000000-0000-4000-8000-000000000066",
+                "tenantId": TENANT,
+            },
+            "systemData": system_data(call.emulator.started),
+            "properties": {
+                "friendlyName": scope.workspace,
+                "description": "",
+                "storageAccount": f"{group}/Microsoft.Storage/storageAccounts/{account}",
+                "keyVault": f"{group}/Microsoft.Keyvault/vaults/kv{account}",
+                "applicationInsights": f"{group}/Microsoft.insights/components/ai{account}",
+                "hbiWorkspace": False,
+                "tenantId": TENANT,
+                "imageBuildCompute": None,
+                "provisioningState": "Succeeded",
+                "managedNetwork": {
+                    "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
+                    "isolationMode": "Disabled",
+                    "enableNetworkMonitor": False,
+                    "enableFirewallLog": False,
+                },
+                "allowRoleAssignmentOnRG": True,
+                "v1LegacyMode": False,
+                "softDeleteEnabled": False,
+                "containerRegistry": f"{group}/Microsoft.ContainerRegistry/registries/cr{account}",
+                "creationTime": system_data(call.emulator.started)["createdAt"],
+                "notebookInfo": {
+                    "resourceId": scope.guid.replace("-", ""),
+                    "fqdn": f"ml-{scope.workspace}-{region}-{scope.guid}.{region}.notebooks.azure.net".lower(),
+                    "isPrivateLinkEnabled": False,
+                    "notebookPreparationError": None,
+                },
+                "storageHnsEnabled": False,
+                "workspaceId": scope.guid,
+                "linkedModelInventoryArmId": None,
+                "privateLinkCount": 0,
+                "publicNetworkAccess": "Enabled",
+                "ipAllowlist": [],
+                "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
+                "discoveryUrl": f"https://{region}.api.azureml.ms/discovery",
+                "mlFlowTrackingUri": f"azureml://{region}.api.azureml.ms/mlflow/v1.0{scope.id}",
+                "serverlessComputeSettings": None,
+                "EnableSoftwareBillOfMaterials": False,
+                "sdkTelemetryAppInsightsKey": "00000000-0000-0000-0000-000000000000",
+                "enableDataIsolation": False,
+                "systemDatastoresAuthMode": "accesskey",
+                "enableServiceSideCMKEncryption": False,
+            },
+        }
+    )
+
+
+def discovery(call: Call, region: str) -> Response:  # noqa: ARG001 (the region of the host, whatever it is)
+    """Answers where the data planes of the workspace's region are: here, all on one host."""
+    base = f"https://{call.emulator.region}.api.azureml.ms"
+    services = ("api", "catalog", "experimentation", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines")
+    return answer({**dict.fromkeys(services, base), "studio": "https://ml.azure.com"})
+
+
+def list_vm_sizes(call: Call, region: str, **_: str) -> Response:  # noqa: ARG001
+    """Answers the machine sizes that are still offered."""
+    return answer(
+        {
+            "value": [
+                {
+                    "name": size["name"],
+                    "family": size["family"],
+                    "vCPUs": size["vcpus"],
+                    "gpus": size["gpus"],
+                    "osVhdSizeMB": 1_047_552,
+                    "maxResourceVolumeMB": 65_536,
+                    "memoryGB": size["memory_gib"],
+                    "lowPriorityCapable": True,
+                    "premiumIO": True,
+                    "supportedComputeTypes": ["AmlCompute", "ComputeInstance"],
+                    "estimatedVMPrices": None,
+                }
+                for size in vm_sizes().values()
+                if not size["retired_on"]
+            ]
+        }
+    )
+
+
+def list_usages(call: Call, region: str, **_: str) -> Response:
+    """Answers how many vCPUs of each family are in use, and how many may be."""
+    used = _vcpus_in_use(call)
+    families = dict.fromkeys(size["family"] for size in vm_sizes().values())
+    base = f"/subscriptions/{call.scope.subscription}{PROVIDER}/locations/{region}/usages"
+    return page(
+        [
+            {
+                "id": f"{base}/{family}",
+                "amlWorkspaceLocation": region,
+                "type": "Microsoft.MachineLearningServices/vmFamily/dedicatedCores/usages",
+                "unit": "Count",
+                "currentValue": used.get(family, 0),
+                "limit": call.emulator.quota.get(family, _QUOTA),
+                "name": {"value": family, "localizedValue": family},
+            }
+            for family in families
+        ]
+    )
+
+
+def _vcpus_in_use(call: Call) -> dict[str, int]:
+    used: dict[str, int] = {}
+    for deployment in call.emulator.store.list("deployment"):
+        size = vm_sizes().get(str(deployment["properties"].get("instanceType")).lower())
+        if size:
+            used[size["family"]] = used.get(size["family"], 0) + size["vcpus"] * deployment["sku"]["capacity"]
+    return used
+
+
+def datastore(scope: Scope, name: str, account: str) -> dict[str, Any] | None:
+    """Returns one of the two datastores that every workspace has, or None."""
+    containers = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
+    if name.lower() not in containers:
+        return None
+    return {
+        "id": f"{scope.id}/datastores/{name.lower()}",
+        "name": name.lower(),
+        "type": "Microsoft.MachineLearningServices/workspaces/datastores",
+        "properties": {
+            "description": None,
+            "tags": None,
+            "properties": None,
+            "isDefault": name.lower() == "workspaceblobstore",
+            "credentials": {"credentialsType": "AccountKey"},
+            "subscriptionId": scope.subscription,
+            "resourceGroup": scope.group,
+            "datastoreType": "AzureBlob",
+            "accountName": account,
+            "containerName": containers[name.lower()],
+            "endpoint": "core.windows.net",
+            "protocol": "https",
+            "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
+        },
+    }
+
+
+def get_datastore(call: Call, name: str, **_: str) -> Response:
+    """Answers one datastore."""
+    found = datastore(call.scope, name, call.emulator.account)
+    if found is None:
+        raise not_found(f"Datastore {name} not found in workspace {call.scope.workspace}.")
+    return answer(found | {"systemData": system_data(call.emulator.started)})
+
+
+def list_datastores(call: Call, **_: str) -> Response:
+    """Answers the datastores, or only the default one."""
+    names = ["workspaceblobstore", "workspaceartifactstore"]
+    if call.request.args.get("isDefault", "").lower() == "true":
+        names = names[:1]
+    stamped = {"systemData": system_data(call.emulator.started)}
+    return page([(datastore(call.scope, name, call.emulator.account) or {}) | stamped for name in names])
+
+
+def list_secrets(call: Call, name: str, **_: str) -> Response:
+    """Answers a signature for the datastore's account, valid for the emulator alone."""
+    if call.request.get_data():
+        require(_SECRETS_BODY, call.json())
+    if datastore(call.scope, name, call.emulator.account) is None:
+        raise not_found(f"Datastore {name} not found in workspace {call.scope.workspace}.")
+    if not call.emulator.storage_keys:
+        raise WireError(400, "UserError", "No secrets for credentials of type None.")
+    return answer({"secretsType": "Sas", "sasToken": "?" + storage.signature()})
+
+
+_LOCATION = f"{SUBSCRIPTION}{PROVIDER}/locations/<region>"
+ROUTES = [
+    Route("GET", MANAGEMENT, WORKSPACE, get_workspace, _WORKSPACE_VERSIONS),
+    Route("GET", REGIONAL, "/discovery", discovery),
+    Route("GET", MANAGEMENT, f"{_LOCATION}/vmSizes", list_vm_sizes, _COMPUTE_VERSIONS),
+    Route("GET", MANAGEMENT, f"{_LOCATION}/usages", list_usages, _COMPUTE_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/datastores", list_datastores, _DATASTORE_VERSIONS),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/datastores/<name>", get_datastore, _DATASTORE_VERSIONS),
+    Route("POST", MANAGEMENT, f"{WORKSPACE}/datastores/<name>/listSecrets", list_secrets, _DATASTORE_VERSIONS),
+]

@@ -1,0 +1,133 @@
+"""Azure ML in a test: a context manager that needs no argument, inside which any code reaches the emulator.
+
+    with phi_azure.testing.azure() as azure:
+        client = MLClient(DefaultAzureCredential(), "any-subscription", "any-group", "any-workspace")
+        client.jobs.create_or_update(job)
+        assert azure.last("PUT", "/jobs/").json["properties"]["jobType"] == "Pipeline"
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from phi_azure.emulator.app import Emulator, Recorded
+from phi_azure.emulator.clock import TurnedClock, WorldClock
+from phi_azure.emulator.engine import EngineRunner
+from phi_azure.emulator.identity import TENANT
+from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE, LocalCredential
+from phi_azure.emulator.network import Interception, intercept
+from phi_azure.emulator.scripted import Script, ScriptedRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Azure", "Script", "azure"]
+
+
+class Azure:
+    """What a test holds of the emulator while it is on."""
+
+    def __init__(self, emulator: Emulator, clock: TurnedClock | WorldClock, interception: Interception) -> None:
+        self.emulator = emulator
+        self.clock = clock
+        self.interception = interception
+        self.tenant_id = TENANT
+        self.subscription_id = SUBSCRIPTION
+        self.resource_group = GROUP
+        self.workspace = WORKSPACE
+        self.region = emulator.region
+        self.credential = LocalCredential()
+        self.jobs = Jobs(emulator)
+
+    @property
+    def state(self) -> Path:
+        """The folder that holds everything: `state.db`, blobs, logs."""
+        return self.emulator.store.folder
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """Every request so far, oldest first; keys, tokens and signatures are left out."""
+        return list(self.emulator.requests)
+
+    def last(self, method: str, path_part: str) -> Recorded:
+        """Returns the last request of this method whose path contains this.
+
+        Raises:
+            AssertionError: there was none; the message lists what there was.
+        """
+        for request in reversed(self.emulator.requests):
+            if request.method == method and path_part in request.path:
+                return request
+        seen = "\n".join(f"  {request.method} {request.path}" for request in self.emulator.requests)
+        raise AssertionError(f"no {method} request with {path_part!r} in its path; there were:\n{seen}")
+
+    def environment(self) -> dict[str, str]:
+        """Returns the variables that lead a child process to this emulator."""
+        return self.interception.environment()
+
+    def reply(self, function: Callable[[list[dict[str, Any]]], str]) -> None:
+        """Sets what scripted endpoints answer to a list of messages.
+
+        Raises:
+            TypeError: the emulator runs the engine, whose models answer for themselves.
+        """
+        _scripted(self.emulator).reply = function
+
+
+class Jobs:
+    """How scripted jobs go."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def script(self, name: str | None = None, **course: Any) -> None:
+        """Sets the course of the job of this name, or of all jobs that no other script names; see `Script`."""
+        runner = _scripted(self._emulator)
+        if name is None:
+            runner.script = Script(**course)
+        else:
+            runner.by_name[name] = Script(**course)
+
+
+def _scripted(emulator: Emulator) -> ScriptedRunner:
+    if not isinstance(emulator.runner, ScriptedRunner):
+        raise TypeError('jobs and answers can be scripted with azure(runner="scripted") only')
+    return emulator.runner
+
+
+@contextlib.contextmanager
+def azure(
+    state: str | Path | None = None,
+    runner: Literal["scripted", "engine"] = "scripted",
+    *,
+    region: str = "eastus2",
+    weights: Mapping[str, Path] | None = None,
+    quota: Mapping[str, int] | None = None,
+) -> Iterator[Azure]:
+    """Leads everything that this process says to Azure to an emulator, and nothing to any other host.
+
+    Args:
+        state: a folder to keep; None takes a temporary one that goes with the context.
+        runner: "scripted" plays the course that the test sets and trains nothing; "engine" trains and serves for real
+            (needs the extra `local`).
+        region: where every workspace is.
+        weights: folders with real weights by model name, for the engine.
+        quota: vCPUs by machine family, such as {"standardNCADSA100v4Family": 0}.
+
+    Raises:
+        AssertionError: at the end, when a request was made that the emulator does not serve.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = Path(state) if state else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phi-azure-")))
+        scripted = runner == "scripted"
+        clock = TurnedClock() if scripted else WorldClock()
+        work = ScriptedRunner() if scripted else EngineRunner(keep=False)
+        emulator = Emulator(folder, work, clock=clock, region=region, weights=weights, quota=quota, pause_ms=5 if scripted else 50)
+        stack.callback(emulator.close)
+        interception = stack.enter_context(intercept(emulator))
+        yield Azure(emulator, clock, interception)
+        if emulator.unserved:
+            raise AssertionError("the emulator was asked for what it does not serve:\n" + "\n".join(emulator.unserved))
