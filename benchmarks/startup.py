@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Prints a line for each command and returns 1 if one is too slow; the import is counted without Python's own start."""
+    """Prints a line for each command and returns 1 if one is too slow; Python's own start is not counted."""
     medians = {name: median_ms([sys.executable, *arguments]) for name, arguments in COMMANDS.items()}
     medians["import phi_azure"] -= medians["python"]
     slow = False

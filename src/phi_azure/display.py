@@ -11,11 +11,11 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rich.box import ROUNDED
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.padding import Padding
-from rich.panel import Panel
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -81,10 +81,16 @@ def show_facts(out: Console, facts: Mapping[str, str | None]) -> None:
         out.print(f"[bold]{name.ljust(width)}[/]  {escape(value)}", soft_wrap=True)
 
 
-def show_report(out: Console, report: Report, name: str) -> None:
+def show_reports(out: Console, reports: Iterable[Report]) -> None:
+    """Prints what the checks of data files found."""
+    for report in reports:
+        show_report(out, report)
+
+
+def show_report(out: Console, report: Report) -> None:
     """Prints what a check of a data file found, every problem with its place and what to do."""
     sign, style = _SIGNS["Completed" if report.ok else "Failed"]
-    out.print(f"[{style}]{sign}[/] {escape(name)}: {report.rows:,} rows", soft_wrap=True)
+    out.print(f"[{style}]{sign}[/] {escape(report.file)}: {report.rows:,} rows", soft_wrap=True)
     for problem in report.problems:
         place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
         colour = "red" if problem.level == "error" else "yellow"
@@ -355,12 +361,14 @@ class _PlainWatch:
 
 def side_by_side(out: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints questions and the answers of several models beside each other; fits 80 columns."""
-    table = Table(expand=True, show_lines=True, header_style="bold", border_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(column, ratio=3 if index < 2 else None, overflow="fold")
+    table = Table(title=title, box=ROUNDED, show_lines=True, header_style="bold", border_style="dim", expand=True)
+    table.add_column(columns[0], ratio=4)
+    table.add_column(columns[1], ratio=5)
+    for column in columns[2:]:
+        table.add_column(column.replace(" ", "\n"), style="bold green")
     for row in rows:
         table.add_row(*[Text(redact(cell)) for cell in row])
-    out.print(Panel(table, title=title, border_style="cyan") if out.is_terminal else table)
+    out.print(table)
 
 
 # A story told in chapters

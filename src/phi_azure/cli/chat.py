@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@click.command(epilog='Example: phi-azure chat headlines "Contoso recovers from a ransomware attack." --local')
+@click.command(epilog='Example: phi-azure chat headlines "Contoso recovers from an attack."')
 @click.argument("endpoint_name", metavar="ENDPOINT")
 @click.argument("message", required=False)
 @click.option("--system", help="A system message before it.")

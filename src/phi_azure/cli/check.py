@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phi_azure.cli.documents import report_document
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def command(session: Session, file: Path, route: Route | None) -> int:
 
     reports = _reports(file, route)
     session.answer(
-        {str(path): report for path, report in reports.items()},
-        lambda: [display.show_report(session.data(), report, str(path)) for path, report in reports.items()],
+        {str(path): report_document(report) for path, report in reports.items()},
+        lambda: display.show_reports(session.data(), reports.values()),
     )
     return 0 if all(report.ok for report in reports.values()) else BAD_DATA
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from phi_azure.run import Run
 
 
+def report_document(report: Report) -> dict[str, object]:
+    """Returns what a check of a data file found."""
+    return {"ok": report.ok, "rows": report.rows, "problems": list(report.problems)}
+
+
 def run_document(run: Run) -> dict[str, object]:
     """Returns a run with its steps, and the first and the last value of each metric."""
     metrics = {key: points for key, points in run.metrics().items() if points}

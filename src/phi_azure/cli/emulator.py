@@ -13,7 +13,9 @@ from phi_azure.cli.session import Session, shared_options
     epilog="Example: phi-azure emulator -- python train_with_azure_ai_ml.py",
     context_settings={"allow_interspersed_args": False},  # what follows COMMAND is its own
 )
-@click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Where it keeps everything [--folder].")
+@click.option(
+    "--state", type=click.Path(file_okay=False, path_type=Path), help="Where it keeps everything [what --local uses]."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
 @click.option("--weights", multiple=True, metavar="NAME=DIR", help="Real weights for a model, instead of phi-tiny.")
 @click.option("--runner", type=click.Choice(["engine", "scripted"]), default="engine", show_default=True)
@@ -33,10 +35,10 @@ def command(
 
     Runs COMMAND with the environment that leads it here; without COMMAND, prints it and serves until Ctrl-C.
     """
+    folders = dict(_weight(text) for text in weights)
     from phi_azure.emulator.command import run_server
 
-    folders = dict(_weight(text) for text in weights)
-    return run_server(state or session.folder, port, folders, runner, list(command_line))
+    return run_server(state or session.folder / "azure", port, folders, runner, list(command_line))
 
 
 def _weight(text: str) -> tuple[str, Path]:

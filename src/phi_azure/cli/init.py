@@ -40,7 +40,8 @@ def command(session: Session, *, file: Path, route: str, example: str | None, fo
 
         write_dataset(file.parent)
     file.write_text(job_file(file, route, example=example is not None), encoding="utf-8")
-    session.answer({"files": [str(path) for path in (file, *data)]}, lambda: [click.echo(p) for p in (file, *data)])
+    written = [str(path) for path in (file, *data)]
+    session.answer({"files": written}, lambda: click.echo("\n".join(written)))
 
 
 def job_file(file: Path, route: str, *, example: bool) -> str:
