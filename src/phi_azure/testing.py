@@ -1,9 +1,9 @@
 """Azure ML in a test: a context manager that needs no argument, inside which any code reaches the emulator.
 
-    with phi_azure.testing.azure() as azure:
-        client = MLClient(DefaultAzureCredential(), "any-subscription", "any-group", "any-workspace")
-        client.jobs.create_or_update(job)
-        assert azure.last("PUT", "/jobs/").json["properties"]["jobType"] == "Pipeline"
+with phi_azure.testing.azure() as azure:
+    client = MLClient(DefaultAzureCredential(), "any-subscription", "any-group", "any-workspace")
+    client.jobs.create_or_update(job)
+    assert azure.last("PUT", "/jobs/").json["properties"]["jobType"] == "Pipeline"
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def azure(
         scripted = runner == "scripted"
         clock = TurnedClock() if scripted else WorldClock()
         work = ScriptedRunner() if scripted else EngineRunner(keep=False)
-        emulator = Emulator(folder, work, clock=clock, region=region, weights=weights, quota=quota, pause_ms=5 if scripted else 50)
+        emulator = Emulator(
+            folder, work, clock=clock, region=region, weights=weights, quota=quota, pause_ms=5 if scripted else 50
+        )
         stack.callback(emulator.close)
         interception = stack.enter_context(intercept(emulator))
         yield Azure(emulator, clock, interception)

@@ -1,7 +1,7 @@
 """Azure ML at the wire: answers the requests of the real clients, keeps state in a folder, trains through a runner.
 
-`open_folder` mounts it in this process for one workspace; `phi_azure.testing.azure` puts a whole process in front of it;
-`phi-azure emulator` serves it to other processes.
+`open_folder` mounts it in this process for one workspace, `phi_azure.testing.azure` puts a whole process in front of
+it, and `phi-azure emulator` serves it to other processes.
 """
 
 from __future__ import annotations

@@ -34,18 +34,33 @@ from phi_azure.emulator.wire import MANAGEMENT, Call, Route, Scope, WireError, a
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.wrappers import Response
 
     from phi_azure.emulator.references import Place, RegistryEntry
     from phi_azure.emulator.runners import Runner
 
-PHI_TINY = Path(__file__).parents[1] / "engine" / "phi_tiny" / "weights"  # files that ship with the package, not an import
+PHI_TINY = (
+    Path(__file__).parents[1] / "engine" / "phi_tiny" / "weights"
+)  # files that ship with the package, not an import
 ROUTES: list[Route] = [
     route
-    for module in (identity, workspaces, operations, computes, storage, assets, registry, jobs, history, tracking, endpoints, serverless)
-    for route in module.ROUTES  # type: ignore[attr-defined]  # every one of these modules has ROUTES
+    for module in (
+        identity,
+        workspaces,
+        operations,
+        computes,
+        storage,
+        assets,
+        registry,
+        jobs,
+        history,
+        tracking,
+        endpoints,
+        serverless,
+    )
+    for route in module.ROUTES
 ]
 _OPEN = frozenset({identity.LOGIN, identity.IMDS})  # hosts that give tokens and ask for none
 _KEPT_BODY = 1 << 20  # bytes of a body that the request log keeps
@@ -174,7 +189,11 @@ class Emulator:
                 scope = Scope("", "", "")
             call = Call(self, request, scope)
             _check_version(route, request)
-            if host not in _OPEN and (host == MANAGEMENT or host.endswith(".api.azureml.ms")) and request.path != "/discovery":
+            if (
+                host not in _OPEN
+                and (host == MANAGEMENT or host.endswith(".api.azureml.ms"))
+                and request.path != "/discovery"
+            ):
                 identity.require_bearer(call)
             return route.answer(call, **arguments)
         except WireError as error:
@@ -223,12 +242,11 @@ def _check_version(route: Route, request: Request) -> None:
         raise WireError(
             400,
             "InvalidApiVersionParameter",
-            f"The api-version '{version}' is not one that the emulator serves for {request.method} {request.path}: {known}.",
+            f"The api-version '{version}' is not one that the emulator serves for {request.method} {request.path}; "
+            f"it serves: {known}.",
         )
 
 
 def _url_map() -> Map:
-    rules = []
-    for route in ROUTES:
-        rules.append(Rule(route.path, endpoint=route, methods=[route.method], host=route.host))
+    rules = [Rule(route.path, endpoint=route, methods=[route.method], host=route.host) for route in ROUTES]
     return Map(rules, host_matching=True, strict_slashes=False, merge_slashes=False)

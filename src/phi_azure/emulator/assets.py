@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import jobs, references
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, MapOf, Object, Word, require
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    WORKSPACE,
+    Call,
+    Route,
+    WireError,
+    answer,
+    name_rule,
+    not_found,
+    page,
+    system_data,
+)
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -30,7 +41,11 @@ _DATA_BODY = Object(
         "properties": Object(
             "UriDataVersion",
             _ASSET_MEMBERS
-            | {"dataUri": TEXT, "dataType": Word("DataType", ("uri_file", "uri_folder", "mltable")), "referencedUris": ANYTHING},
+            | {
+                "dataUri": TEXT,
+                "dataType": Word("DataType", ("uri_file", "uri_folder", "mltable")),
+                "referencedUris": ANYTHING,
+            },
             frozenset({"dataUri", "dataType"}),
         )
     },
@@ -96,7 +111,9 @@ def model_properties(call: Call, properties: Document) -> Document:
     if is_mlflow and not call.emulator.blobs.get(place.container, f"{place.prefix}/MLmodel"):
         raise WireError(400, "UserError", f"modelUri: no MLmodel file was found at '{uri}'.", inner="ModelNotFound")
     scope = call.scope
-    workspace = f"azureml://subscriptions/{scope.subscription}/resourceGroups/{scope.group}/workspaces/{scope.workspace}"
+    workspace = (
+        f"azureml://subscriptions/{scope.subscription}/resourceGroups/{scope.group}/workspaces/{scope.workspace}"
+    )
     anonymous = properties.get("isAnonymous", False)
     return {
         "isAnonymous": False,
@@ -132,14 +149,17 @@ def _put(call: Call, kind: Kind, name: str, version: str, properties: Document) 
     field = "dataUri" if kind is DATA else "modelUri"
     if before and before["properties"][field] != properties[field]:
         raise WireError(
-            409, "UserError", f"A {kind.word} asset {name} with version {version} already exists; its path cannot be changed.",
+            409,
+            "UserError",
+            f"A {kind.word} asset {name} with version {version} already exists; its path cannot be changed.",
             inner="AssetVersionExists",
-        )  # fmt: skip
+        )
     document = {
         "id": f"{call.scope.id}/{kind.word}/{name}/versions/{version}",
         "name": version,
         "type": f"Microsoft.MachineLearningServices/workspaces/{kind.word}/versions",
-        "properties": {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False} | properties,
+        "properties": {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
+        | properties,
         "systemData": system_data(call.now, before and before["systemData"]),
         "asset": name,
     }
@@ -152,7 +172,7 @@ def _shown(document: Document) -> Document:
 
 
 def _versions(call: Call, kind: Kind, name: str) -> list[Document]:
-    return call.emulator.store.list(kind.word, f"{call.scope.key}{name}/")
+    return call.emulator.store.find(kind.word, f"{call.scope.key}{name}/")
 
 
 def _missing(kind: Kind, name: str, version: str | None = None) -> WireError:
@@ -210,7 +230,7 @@ def _get_container(call: Call, kind: Kind, name: str) -> Response:
 
 def _list_containers(call: Call, kind: Kind) -> Response:
     by_name: dict[str, list[Document]] = {}
-    for version in call.emulator.store.list(kind.word, call.scope.key):
+    for version in call.emulator.store.find(kind.word, call.scope.key):
         by_name.setdefault(version["asset"], []).append(version)
     return page([_container(call, kind, name, versions) for name, versions in by_name.items()])
 

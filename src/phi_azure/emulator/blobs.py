@@ -86,15 +86,20 @@ class Blobs:
 
     def get(self, container: str, name: str) -> Blob | None:
         """Returns a blob, or None."""
-        row = self.store.connection().execute(
-            "SELECT container, name, path, body FROM blobs WHERE container = ? AND name = ?", (container, name)
-        ).fetchone()
+        row = (
+            self.store.connection()
+            .execute(
+                "SELECT container, name, path, body FROM blobs WHERE container = ? AND name = ?", (container, name)
+            )
+            .fetchone()
+        )
         return _blob(row) if row else None
 
-    def list(self, container: str, prefix: str = "") -> list[Blob]:
+    def find(self, container: str, prefix: str = "") -> list[Blob]:
         """Returns the blobs whose name begins so, by name."""
         rows = self.store.connection().execute(
-            "SELECT container, name, path, body FROM blobs WHERE container = ? AND substr(name, 1, ?) = ? ORDER BY name",
+            "SELECT container, name, path, body FROM blobs"
+            " WHERE container = ? AND substr(name, 1, ?) = ? ORDER BY name",
             (container, len(prefix), prefix),
         )
         return [_blob(row) for row in rows]
@@ -112,7 +117,7 @@ class Blobs:
         alone = self.get(container, prefix)
         if alone is not None:
             yield alone
-        yield from self.list(container, prefix + "/")
+        yield from self.find(container, prefix + "/")
 
     def materialise(self, container: str, prefix: str, target: Path) -> Path:
         """Lays a blob or a folder of blobs out as files, linked where the disk allows; returns the file or folder."""
@@ -120,7 +125,7 @@ class Blobs:
         alone = self.get(container, prefix)
         if alone is not None:
             return link(alone.path, target / Path(prefix).name)
-        for blob in self.list(container, prefix + "/"):
+        for blob in self.find(container, prefix + "/"):
             link(blob.path, target / blob.name[len(prefix) + 1 :])
         return target
 

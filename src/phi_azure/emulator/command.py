@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def run_server(
-    state: Path, port: int = 0, weights: Mapping[str, Path] | None = None, runner: str = "engine", command: Sequence[str] = ()
+    state: Path,
+    port: int = 0,
+    weights: Mapping[str, Path] | None = None,
+    runner: str = "engine",
+    command: Sequence[str] = (),
 ) -> int:
     """Serves the emulator while a command runs in front of it, or until Ctrl-C; returns the exit code.
 

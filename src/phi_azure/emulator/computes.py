@@ -1,4 +1,4 @@
-"""Clusters: made, changed, read, listed, deleted. They cost nothing here, so they may always be had within the quota."""
+"""Clusters: made, changed, read, listed, deleted. They cost nothing here; the quota alone limits them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.emulator import operations
 from phi_azure.emulator.clock import stamp
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, Object, Word, require
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    WORKSPACE,
+    Call,
+    Route,
+    WireError,
+    answer,
+    name_rule,
+    not_found,
+    page,
+)
 from phi_azure.emulator.workspaces import vm_sizes
 
 if TYPE_CHECKING:
@@ -69,6 +79,17 @@ _IDLE = {  # how many nodes are in which state while nothing runs
     },
     "allocationState": "Steady",
 }
+_DEFAULTS = {
+    "subnet": None,
+    "errors": None,
+    "osType": "Linux",
+    "vmPriority": "Dedicated",
+    "virtualMachineImage": None,
+    "isolatedNetwork": False,
+    "enableNodePublicIp": True,
+    "enableBatchPrivateLink": False,
+    "remoteLoginPortPublicAccess": "NotSpecified",
+}
 
 
 def exists(call: Call, name: str) -> bool:
@@ -105,7 +126,9 @@ def _check_size(call: Call, settings: Document, before: Document | None) -> None
             inner="UnsupportedVmSize",
         )
     if before and before["properties"]["properties"]["vmSize"].lower() != settings["vmSize"].lower():
-        raise WireError(400, "BadRequest", "The VM size of an existing compute cannot be changed.", inner="ImmutableProperty")
+        raise WireError(
+            400, "BadRequest", "The VM size of an existing compute cannot be changed.", inner="ImmutableProperty"
+        )
     quota = call.emulator.quota.get(size["family"])
     need = size["vcpus"] * settings.get("scaleSettings", {}).get("maxNodeCount", 1)
     if quota is not None and size["vcpus"] > quota:
@@ -119,10 +142,10 @@ def _check_size(call: Call, settings: Document, before: Document | None) -> None
 
 def _resource(call: Call, name: str, body: Document, before: Document | None, state: str) -> Document:
     properties = dict(body["properties"])
-    settings = {**_IDLE, "subnet": None, "errors": None, "osType": "Linux", "vmPriority": "Dedicated", "virtualMachineImage": None,
-                "isolatedNetwork": False, "enableNodePublicIp": True, "enableBatchPrivateLink": False,
-                "remoteLoginPortPublicAccess": "NotSpecified", **properties["properties"]}  # fmt: skip
-    settings["scaleSettings"] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"} | settings.get("scaleSettings", {})
+    settings = _IDLE | _DEFAULTS | properties["properties"]
+    settings["scaleSettings"] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"} | settings.get(
+        "scaleSettings", {}
+    )
     created = before["properties"]["createdOn"] if before else stamp(call.now)
     return {
         "id": f"{call.scope.id}/computes/{name}",
@@ -158,19 +181,23 @@ def get_compute(call: Call, name: str, **_: str) -> Response:
     operations.look(call, "compute", call.scope.key + name)
     document = call.emulator.store.get("compute", call.scope.key + name)
     if document is None:
-        raise not_found(f"Compute with name {name} not found in workspace {call.scope.workspace}.", ("ComputeNotFound", name))
+        raise not_found(
+            f"Compute with name {name} not found in workspace {call.scope.workspace}.", ("ComputeNotFound", name)
+        )
     return answer(_shown(document))
 
 
 def list_computes(call: Call, **_: str) -> Response:
     """Answers the workspace's clusters."""
-    return page([_shown(document) for document in call.emulator.store.list("compute", call.scope.key)])
+    return page([_shown(document) for document in call.emulator.store.find("compute", call.scope.key)])
 
 
 def delete_compute(call: Call, name: str, **_: str) -> Response:
     """Takes a cluster away; one that is not there answers 204."""
     key = call.scope.key + name
-    document = call.emulator.store.change("compute", key, lambda doc: doc["properties"].update(provisioningState="Deleting"))
+    document = call.emulator.store.change(
+        "compute", key, lambda doc: doc["properties"].update(provisioningState="Deleting")
+    )
     if document is None:
         return answer(None, 204)
     return answer(None, 202, operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE))

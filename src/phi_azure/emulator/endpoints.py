@@ -8,21 +8,37 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import operations, references
-from phi_azure.emulator.identity import read_token
+from phi_azure.emulator.identity import TENANT, read_token
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, MapOf, Object, Word, require
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, Scope, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    WORKSPACE,
+    Call,
+    Route,
+    Scope,
+    WireError,
+    answer,
+    name_rule,
+    not_found,
+    page,
+    system_data,
+)
 from phi_azure.emulator.workspaces import vm_sizes
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from phi_azure.emulator.shapes import Shape
     from phi_azure.emulator.store import Document
 
 _ENDPOINT_VERSIONS = frozenset({"", "2022-02-01-preview", "2023-04-01-preview"})
 _DEPLOYMENT_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview"})
 _NAME = r"(?=.{3,32}$)[a-zA-Z][a-zA-Z0-9]*(-+[a-zA-Z0-9]+)*"
 _NAME_RULE = "Use 3 to 32 characters: a letter first, then letters, digits and dashes; no dash at the end."
-_IDENTITY = Object("ManagedServiceIdentity", {"type": TEXT, "principalId": TEXT, "tenantId": TEXT, "userAssignedIdentities": ANYTHING})
+_IDENTITY = Object(
+    "ManagedServiceIdentity", {"type": TEXT, "principalId": TEXT, "tenantId": TEXT, "userAssignedIdentities": ANYTHING}
+)
+_PRINCIPAL = "00000000-0000-4000-8000-000000000077"  # the endpoint's own identity
 _ENDPOINT_BODY = Object(
     "OnlineEndpointTrackedResource",
     {
@@ -50,7 +66,16 @@ _ENDPOINT_BODY = Object(
 )
 _PROBE = Object(
     "ProbeSettings",
-    {"failureThreshold": WHOLE, "successThreshold": WHOLE, "timeout": DURATION, "period": DURATION, "initialDelay": DURATION},
+    {
+        "failureThreshold": WHOLE,
+        "successThreshold": WHOLE,
+        "timeout": DURATION,
+        "period": DURATION,
+        "initialDelay": DURATION,
+    },
+)
+_TARGET_UTILIZATION: dict[str, Shape] = dict.fromkeys(
+    ("minInstances", "maxInstances", "pollingInterval", "targetUtilizationPercentage"), ANYTHING
 )
 _DEPLOYMENT_BODY = Object(
     "OnlineDeploymentTrackedResource",
@@ -59,7 +84,11 @@ _DEPLOYMENT_BODY = Object(
         "tags": TEXTS,
         "kind": TEXT,
         "identity": _IDENTITY,
-        "sku": Object("Sku", {"name": TEXT, "capacity": WHOLE, "tier": TEXT, "size": TEXT, "family": TEXT}, frozenset({"capacity"})),
+        "sku": Object(
+            "Sku",
+            {"name": TEXT, "capacity": WHOLE, "tier": TEXT, "size": TEXT, "family": TEXT},
+            frozenset({"capacity"}),
+        ),
         "properties": Object(
             "ManagedOnlineDeployment",
             {
@@ -73,8 +102,14 @@ _DEPLOYMENT_BODY = Object(
                 "environmentId": TEXT,
                 "codeConfiguration": ANYTHING,
                 "appInsightsEnabled": FLAG,
-                "scaleSettings": Object("ScaleSettings", {"scaleType": Word("ScaleType", ("Default", "TargetUtilization"))} | dict.fromkeys(("minInstances", "maxInstances", "pollingInterval", "targetUtilizationPercentage"), ANYTHING)),
-                "requestSettings": Object("RequestSettings", {"requestTimeout": DURATION, "maxQueueWait": DURATION, "maxConcurrentRequestsPerInstance": WHOLE}),
+                "scaleSettings": Object(
+                    "ScaleSettings",
+                    {"scaleType": Word("ScaleType", ("Default", "TargetUtilization"))} | _TARGET_UTILIZATION,
+                ),
+                "requestSettings": Object(
+                    "RequestSettings",
+                    {"requestTimeout": DURATION, "maxQueueWait": DURATION, "maxConcurrentRequestsPerInstance": WHOLE},
+                ),
                 "livenessProbe": _PROBE,
                 "readinessProbe": _PROBE,
                 "startupProbe": _PROBE,
@@ -86,10 +121,24 @@ _DEPLOYMENT_BODY = Object(
         ),
     },
     frozenset({"location", "properties", "sku"}),
-)  # fmt: skip
-_KEYS_BODY = Object("RegenerateKeys", {"keyType": Word("KeyType", ("Primary", "Secondary")), "keyValue": TEXT}, frozenset({"keyType"}))
-_LOGS_BODY = Object("DeploymentLogsRequest", {"containerType": Word("ContainerType", ("InferenceServer", "StorageInitializer", "ModelDataCollector")), "tail": WHOLE})
-_DEFAULT_PROBE = {"failureThreshold": 30, "successThreshold": 1, "timeout": "PT2S", "period": "PT10S", "initialDelay": "PT10S"}
+)
+_KEYS_BODY = Object(
+    "RegenerateKeys", {"keyType": Word("KeyType", ("Primary", "Secondary")), "keyValue": TEXT}, frozenset({"keyType"})
+)
+_LOGS_BODY = Object(
+    "DeploymentLogsRequest",
+    {
+        "containerType": Word("ContainerType", ("InferenceServer", "StorageInitializer", "ModelDataCollector")),
+        "tail": WHOLE,
+    },
+)
+_DEFAULT_PROBE = {
+    "failureThreshold": 30,
+    "successThreshold": 1,
+    "timeout": "PT2S",
+    "period": "PT10S",
+    "initialDelay": "PT10S",
+}
 _DEFAULT_REQUESTS = {"maxQueueWait": "PT0S", "requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
 
 
@@ -104,28 +153,44 @@ def put_endpoint(call: Call, name: str, **_: str) -> Response:
     store, key = call.emulator.store, call.scope.key + name
     before = store.get("endpoint", key)
     if before is None and _by_host(call, name):
-        raise WireError(409, "UserError", f"The endpoint name {name} is taken in {call.emulator.region}; names are unique per region.", inner="NameInUse")
+        raise WireError(
+            409,
+            "UserError",
+            f"The endpoint name {name} is taken in {call.emulator.region}; names are unique per region.",
+            inner="NameInUse",
+        )
     properties = body["properties"]
     _check_traffic(call, name, properties.get("traffic") or {}, properties.get("mirrorTraffic") or {})
-    headers = operations.start(call, "endpoint", key, verb="Updating" if before else "Creating", prefix=operations.oeid(call.scope))
+    headers = operations.start(
+        call, "endpoint", key, verb="Updating" if before else "Creating", prefix=operations.oeid(call.scope)
+    )
     document = store.put("endpoint", key, _endpoint(call, name, body, before, headers["Azure-AsyncOperation"]))
     headers["Location"] = f"https://{MANAGEMENT}{document['id']}?api-version={call.request.args.get('api-version', '')}"
     return answer(_shown(document), 200 if before else 201, headers)
 
 
 def _by_host(call: Call, name: str) -> bool:
-    return any(doc["name"].lower() == name.lower() for doc in call.emulator.store.list("endpoint"))
+    return any(doc["name"].lower() == name.lower() for doc in call.emulator.store.find("endpoint"))
 
 
 def _check_traffic(call: Call, name: str, traffic: dict[str, int], mirror: dict[str, int]) -> None:
     known = {d["name"].lower() for d in _deployments(call, name)}
     unknown = [d for d in (*traffic, *mirror) if d.lower() not in known]
     if unknown:
-        raise WireError(400, "UserError", f"Traffic names deployments that do not exist on endpoint {name}: {', '.join(unknown)}.", inner="BadArgument")
+        raise WireError(
+            400,
+            "UserError",
+            f"Traffic names deployments that do not exist on endpoint {name}: {', '.join(unknown)}.",
+            inner="BadArgument",
+        )
     if sum(traffic.values()) not in {0, 100}:
-        raise WireError(400, "UserError", f"Traffic must sum to 0 or 100; it sums to {sum(traffic.values())}.", inner="BadArgument")
+        raise WireError(
+            400, "UserError", f"Traffic must sum to 0 or 100; it sums to {sum(traffic.values())}.", inner="BadArgument"
+        )
     if len(mirror) > 1 or any(not 0 <= share <= 50 for share in mirror.values()):
-        raise WireError(400, "UserError", "Mirror traffic takes one deployment and at most 50 percent.", inner="BadArgument")
+        raise WireError(
+            400, "UserError", "Mirror traffic takes one deployment and at most 50 percent.", inner="BadArgument"
+        )
 
 
 def _endpoint(call: Call, name: str, body: Document, before: Document | None, operation: str) -> Document:
@@ -153,10 +218,10 @@ def _endpoint(call: Call, name: str, body: Document, before: Document | None, op
         "tags": body.get("tags") or {},
         "location": body["location"],
         "kind": "Managed",
-        "identity": {"type": "SystemAssigned", "principalId": "00000000-0000-4000-8000-000000000077", "tenantId": "00000000-0000-4000-8000-000000000011"},
+        "identity": {"type": "SystemAssigned", "principalId": _PRINCIPAL, "tenantId": TENANT},
         "keys": (before or {}).get("keys") or {"primaryKey": uuid.uuid4().hex, "secondaryKey": uuid.uuid4().hex},
         "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],
-    }  # fmt: skip
+    }
 
 
 @operations.settles("endpoint")
@@ -165,13 +230,17 @@ def settle_endpoint(call: Call, key: str) -> None:
     store = call.emulator.store
     document = store.get("endpoint", key)
     if document and document["properties"]["provisioningState"] == "Deleting":
-        for deployment in store.list("deployment", key + "/"):
+        for deployment in store.find("deployment", key + "/"):
             call.emulator.runner.stop_deployment(call, deployment)
             store.delete("deployment", f"{key}/{deployment['name']}")
         store.delete("endpoint", key)
     elif document:
         host = f"https://{document['name'].lower()}.{call.emulator.region}.inference.ml.azure.com"
-        document["properties"] |= {"provisioningState": "Succeeded", "scoringUri": f"{host}/score", "swaggerUri": f"{host}/swagger.json"}
+        document["properties"] |= {
+            "provisioningState": "Succeeded",
+            "scoringUri": f"{host}/score",
+            "swaggerUri": f"{host}/swagger.json",
+        }
         store.put("endpoint", key, document)
     operations.finish(call, "endpoint", key)
 
@@ -183,7 +252,7 @@ def get_endpoint(call: Call, name: str, **_: str) -> Response:
 
 def list_endpoints(call: Call, **_: str) -> Response:
     """Answers the workspace's endpoints."""
-    return page([_shown(document) for document in call.emulator.store.list("endpoint", call.scope.key)])
+    return page([_shown(document) for document in call.emulator.store.find("endpoint", call.scope.key)])
 
 
 def delete_endpoint(call: Call, name: str, **_: str) -> Response:
@@ -221,7 +290,9 @@ def _required(call: Call, name: str) -> Document:
     operations.look(call, "endpoint", call.scope.key + name)
     document = call.emulator.store.get("endpoint", call.scope.key + name)
     if document is None:
-        raise not_found(f"The online endpoint {name} was not found in workspace {call.scope.workspace}.", ("EndpointNotFound", name))
+        raise not_found(
+            f"The online endpoint {name} was not found in workspace {call.scope.workspace}.", ("EndpointNotFound", name)
+        )
     return document
 
 
@@ -243,7 +314,9 @@ def put_deployment(call: Call, name: str, deployment: str, **_: str) -> Response
     _check_instances(call, properties["instanceType"], body["sku"]["capacity"], f"{name}/{deployment}")
     key = f"{call.scope.key}{name}/{deployment}"
     before = call.emulator.store.get("deployment", key)
-    headers = operations.start(call, "deployment", key, verb="Updating" if before else "Creating", prefix=operations.odid(call.scope))
+    headers = operations.start(
+        call, "deployment", key, verb="Updating" if before else "Creating", prefix=operations.odid(call.scope)
+    )
     document = _deployment(call, endpoint, deployment, body, before, headers["Azure-AsyncOperation"])
     document["place"] = [place.container, place.prefix]
     if before:
@@ -260,27 +333,37 @@ def _check_model(call: Call, model: str) -> references.Place:
     document = call.emulator.store.get("models", f"{call.scope.key}{found[0]}/{found[1]}") if found else None
     if document and document["properties"]["properties"].get("_fineTuningJobType") == "MaaS":
         raise WireError(
-            400, "UserError", f"Model {document['asset']} was fine-tuned serverlessly; it can be deployed to a serverless endpoint only.",
+            400,
+            "UserError",
+            f"Model {document['asset']} was fine-tuned serverlessly; it can be deployed to a serverless endpoint only.",
             inner="ModelNotSupported",
-        )  # fmt: skip
+        )
     return place
 
 
 def _check_instances(call: Call, size_name: str, instances: int, deployment: str) -> None:
     size = vm_sizes().get(size_name.lower())
     if size is None or size["retired_on"]:
-        raise WireError(400, "UserError", f"Instance type {size_name} is not supported for managed online deployments.", inner="NotSupportedInstanceType")
+        raise WireError(
+            400,
+            "UserError",
+            f"Instance type {size_name} is not supported for managed online deployments.",
+            inner="NotSupportedInstanceType",
+        )
     quota = call.emulator.quota.get(size["family"])
     need = -(-instances * 12 // 10) * size["vcpus"]  # a fifth more is kept for upgrades, rounded up
     if quota is not None and need > quota:
         message = (
-            f"Not enough quota available for {size['name']} in subscription {call.scope.subscription}. Current usage/limit: 0/{quota}. "
+            f"Not enough quota available for {size['name']} in subscription {call.scope.subscription}. "
+            f"Current usage/limit: 0/{quota}. "
             f"Additional needed: {need}. Deployment {deployment}."
         )
         raise WireError(400, "OutOfQuota", message, inner="OutOfQuota")
 
 
-def _deployment(call: Call, endpoint: Document, name: str, body: Document, before: Document | None, operation: str) -> Document:
+def _deployment(
+    call: Call, endpoint: Document, name: str, body: Document, before: Document | None, operation: str
+) -> Document:
     given = {key: value for key, value in body["properties"].items() if value is not None}
     properties: dict[str, Any] = {
         "description": None,
@@ -351,7 +434,12 @@ def delete_deployment(call: Call, name: str, deployment: str, **_: str) -> Respo
     endpoint = _required(call, name)
     share = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items()}.get(deployment.lower(), 0)
     if share:
-        raise WireError(400, "UserError", f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.", inner="BadArgument")
+        raise WireError(
+            400,
+            "UserError",
+            f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.",
+            inner="BadArgument",
+        )
     return _delete(call, "deployment", f"{call.scope.key}{name}/{deployment}", operations.odid(call.scope))
 
 
@@ -362,7 +450,9 @@ def get_logs(call: Call, name: str, deployment: str, **_: str) -> Response:
     document = _required_deployment(call, name, deployment)
     lines = call.emulator.runner.deployment_log(call, document).splitlines()
     text = "\n".join(lines[-int(body.get("tail") or 2000) :])
-    return answer({"content": f"Instance status:\nSystemSetup: Succeeded\n\nContainer events:\n\nContainer logs:\n{text}\n"})
+    return answer(
+        {"content": f"Instance status:\nSystemSetup: Succeeded\n\nContainer events:\n\nContainer logs:\n{text}\n"}
+    )
 
 
 def _required_deployment(call: Call, name: str, deployment: str) -> Document:
@@ -370,12 +460,14 @@ def _required_deployment(call: Call, name: str, deployment: str) -> Document:
     operations.look(call, "deployment", key)
     document = call.emulator.store.get("deployment", key)
     if document is None:
-        raise not_found(f"Deployment {deployment} was not found on endpoint {name}.", ("DeploymentNotFound", deployment))
+        raise not_found(
+            f"Deployment {deployment} was not found on endpoint {name}.", ("DeploymentNotFound", deployment)
+        )
     return document
 
 
 def _deployments(call: Call, name: str) -> list[Document]:
-    return call.emulator.store.list("deployment", f"{call.scope.key}{name}/")
+    return call.emulator.store.find("deployment", f"{call.scope.key}{name}/")
 
 
 def _deployment_shown(document: Document) -> Document:
@@ -385,9 +477,11 @@ def _deployment_shown(document: Document) -> Document:
 # Scoring
 
 
-def score(call: Call, endpoint: str, region: str, path: str) -> Response:  # noqa: ARG001
+def score(call: Call, endpoint: str, region: str, path: str) -> Response:
     """Sends a question to the deployment that is named, or that the traffic picks."""
-    document = next((doc for doc in call.emulator.store.list("endpoint") if doc["name"].lower() == endpoint.lower()), None)
+    document = next(
+        (doc for doc in call.emulator.store.find("endpoint") if doc["name"].lower() == endpoint.lower()), None
+    )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.inference.ml.azure.com.")
     check_key(call, document["keys"], document["properties"]["authMode"])
@@ -399,15 +493,21 @@ def score(call: Call, endpoint: str, region: str, path: str) -> Response:  # noq
 
 
 def check_key(call: Call, keys: dict[str, str], mode: str) -> None:
-    """Refuses a question without the endpoint's key (with or without "Bearer"), or without a token where that is the way."""
-    value = re.sub(r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", ""))
+    """Refuses a question without the endpoint's key (with or without "Bearer"), or without a token where one is asked."""
+    value = re.sub(
+        r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", "")
+    )
     allowed = value in keys.values() if mode.lower() == "key" else read_token(value) is not None
     if not allowed:
         raise WireError(401, "Unauthorized", "The key or token of the request is not one of this endpoint.")
 
 
 def _chosen(call: Call, endpoint: Document, named: str | None) -> Document:
-    ready = {d["name"].lower(): d for d in _deployments(call, endpoint["name"]) if d["properties"]["provisioningState"] == "Succeeded"}
+    ready = {
+        d["name"].lower(): d
+        for d in _deployments(call, endpoint["name"])
+        if d["properties"]["provisioningState"] == "Succeeded"
+    }
     traffic = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items() if v and k.lower() in ready}
     if named and named.lower() in ready:
         return ready[named.lower()]

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -19,6 +18,7 @@ from phi_azure.emulator.wire import WireError
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
 
     from phi_azure.emulator.runners import State
     from phi_azure.emulator.store import Document
@@ -56,7 +56,13 @@ class EngineRunner:
 
     def start_job(self, call: Call, job: Document) -> None:
         """Starts the job's supervisor, which runs its steps one after another."""
-        arguments = ["-m", "phi_azure.emulator.supervise", str(call.emulator.store.folder), "/".join(job["scope"]), job["name"]]
+        arguments = [
+            "-m",
+            "phi_azure.emulator.supervise",
+            str(call.emulator.store.folder),
+            "/".join(job["scope"]),
+            job["name"],
+        ]
         log = runs.folder(call.emulator.store, call.scope.key, job["name"]) / "supervisor.log"
         identity = self._spawn(arguments, log)
         call.emulator.store.change("job", call.scope.key + job["name"], lambda doc: doc.update(supervisor=identity))
@@ -74,7 +80,11 @@ class EngineRunner:
         status = "Canceled" if job["cancel_requested"] else "Failed"
         message = "The machine that ran the job went away: its supervisor process was killed."
         log = runs.folder(call.emulator.store, call.scope.key, job["name"]) / "supervisor.log"
-        end = "".join(log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-5:]) if log.exists() else ""
+        end = (
+            "".join(log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-5:])
+            if log.exists()
+            else ""
+        )
         error = runs.user_error("SystemError", message + (f"\n{end}" if end else ""))
         for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
             runs.set_status(call.emulator.store, run, status, call.now, None if status == "Canceled" else error)
@@ -85,7 +95,8 @@ class EngineRunner:
     # Deployments
 
     def _folder(self, call: Call, deployment: Document) -> Path:
-        return call.emulator.store.folder / "containers" / deployment["container"]
+        name: str = deployment["container"]
+        return call.emulator.store.folder / "containers" / name
 
     def start_deployment(self, call: Call, deployment: Document) -> None:
         """Lays the model out and starts the server in front of it."""
@@ -108,7 +119,10 @@ class EngineRunner:
         if processes.is_alive(self._process(call, deployment)):
             return "Creating", None
         end = "\n".join(self.deployment_log(call, deployment).splitlines()[-10:])
-        return "Failed", ("BadRequest", f"ResourceOperationFailure: the container of {deployment['name']} ended before it was ready.\n{end}")
+        return "Failed", (
+            "BadRequest",
+            f"ResourceOperationFailure: the container of {deployment['name']} ended before it was ready.\n{end}",
+        )
 
     def _process(self, call: Call, deployment: Document) -> processes.Identity | None:
         file = self._folder(call, deployment) / "process.json"

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 _RUN_CHANGE = Object(
     "ModifyRun",
-    {"tags": ANYTHING, "displayName": TEXT, "description": TEXT, "hidden": FLAG, "properties": MapOf(ANYTHING), "name": TEXT},
+    {
+        "tags": ANYTHING,
+        "displayName": TEXT,
+        "description": TEXT,
+        "hidden": FLAG,
+        "properties": MapOf(ANYTHING),
+        "name": TEXT,
+    },
 )
 _RUNDATA_BODY = Object(
     "GetRunData",
@@ -26,7 +33,9 @@ _RUNDATA_BODY = Object(
     frozenset({"runId"}),
 )
 _PATHS_BODY = Object(
-    "ArtifactPaths", {"paths": ListOf(Object("ArtifactPath", {"path": TEXT}, frozenset({"path"})))}, frozenset({"paths"})
+    "ArtifactPaths",
+    {"paths": ListOf(Object("ArtifactPath", {"path": TEXT}, frozenset({"path"})))},
+    frozenset({"paths"}),
 )
 
 
@@ -38,7 +47,11 @@ def get_run(call: Call, run: str, **_: str) -> Response:
 def list_children(call: Call, run: str, **_: str) -> Response:
     """Answers the runs directly below one, in the order in which they run."""
     parent = _run(call, run)
-    below = [child for child in runs.of_job(call.emulator.store, call.scope.key, parent["root"]) if child["parent"] == parent["id"]]
+    below = [
+        child
+        for child in runs.of_job(call.emulator.store, call.scope.key, parent["root"])
+        if child["parent"] == parent["id"]
+    ]
     return page([_shown(call, child) for child in below])
 
 
@@ -47,7 +60,7 @@ def get_details(call: Call, run: str, **_: str) -> Response:
     document = _run(call, run)
     prefix = f"ExperimentRun/dcid.{document['id']}/"
     account = call.emulator.account
-    logs = call.emulator.blobs.list(ARTIFACT_CONTAINER, prefix + "user_logs/")
+    logs = call.emulator.blobs.find(ARTIFACT_CONTAINER, prefix + "user_logs/")
     return answer(
         {
             "runId": document["id"],
@@ -71,7 +84,9 @@ def run_data(call: Call, **_: str) -> Response:
     """Answers what jobs.download wants to know of a run."""
     body = call.json()
     require(_RUNDATA_BODY, body)
-    return answer({"runMetadata": _shown(call, _run(call, body["runId"])), "runDefinition": None, "jobSpecification": None})
+    return answer(
+        {"runMetadata": _shown(call, _run(call, body["runId"])), "runDefinition": None, "jobSpecification": None}
+    )
 
 
 def change_run(call: Call, run: str, **_: str) -> Response:
@@ -105,7 +120,7 @@ def list_artifacts(call: Call, run: str, **_: str) -> Response:
     document = _run(call, run)
     prefix = f"ExperimentRun/dcid.{document['id']}/"
     below = prefix + call.request.args.get("path", "")
-    names = [blob.name.removeprefix(prefix) for blob in call.emulator.blobs.list(ARTIFACT_CONTAINER, below)]
+    names = [blob.name.removeprefix(prefix) for blob in call.emulator.blobs.find(ARTIFACT_CONTAINER, below)]
     return answer({"value": [_artifact(document, name) for name in names], "nextLink": None, "continuationToken": None})
 
 
@@ -125,7 +140,12 @@ def _run(call: Call, run_id: str) -> Document:
 
 def _artifact(run: Document, path: str) -> Document:
     container = f"dcid.{run['id']}"
-    return {"artifactId": f"ExperimentRun/{container}/{path}", "origin": "ExperimentRun", "container": container, "path": path}
+    return {
+        "artifactId": f"ExperimentRun/{container}/{path}",
+        "origin": "ExperimentRun",
+        "container": container,
+        "path": path,
+    }
 
 
 def _content_uri(call: Call, run: Document, path: str) -> str:

@@ -62,7 +62,9 @@ def require_bearer(call: Call) -> None:
         raise WireError(401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
     claims = read_token(token)
     if claims and claims.get("exp", time.time()) < time.time():
-        raise WireError(401, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time.")
+        raise WireError(
+            401, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."
+        )
 
 
 def openid_configuration(call: Call, tenant: str) -> Response:  # noqa: ARG001 (every route is called alike)
@@ -86,7 +88,9 @@ def token(call: Call, tenant: str) -> Response:
     """Answers a service principal's request for a token; any secret will do."""
     form = call.request.form
     if form.get("grant_type") != "client_credentials":
-        return _oauth_error("unsupported_grant_type", f"The emulator grants client_credentials only, not {form.get('grant_type')!r}.")
+        return _oauth_error(
+            "unsupported_grant_type", f"The emulator grants client_credentials only, not {form.get('grant_type')!r}."
+        )
     missing = [name for name in ("client_id", "scope") if not form.get(name)]
     if not (form.get("client_secret") or form.get("client_assertion")):
         missing.append("client_secret")

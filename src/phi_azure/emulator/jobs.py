@@ -1,4 +1,4 @@
-"""Jobs: pipelines of the registry's component and fine-tuning jobs, from the body that is sent to the model that is left."""
+"""Jobs: pipelines of the registry's component and fine-tuning jobs, from the body sent to the model left."""
 
 from __future__ import annotations
 
@@ -8,18 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import assets, computes, plans, references, registry, runs
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, ListOf, MapOf, Object, Word, require
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    WORKSPACE,
+    Call,
+    Route,
+    WireError,
+    answer,
+    name_rule,
+    not_found,
+    page,
+    system_data,
+)
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from phi_azure.emulator.store import Document
 
-RESUMES = "phi_azure.resumes"  # the emulator's own tag: the new job goes on from the checkpoints of the job that it names
-_INPUT = Object("JobInput", {name: TEXT for name in ("uri", "value", "jobInputType", "mode", "description", "pathOnCompute")})
-_OUTPUT_MEMBERS: dict[str, Any] = {
-    name: TEXT for name in ("uri", "assetName", "assetVersion", "jobOutputType", "mode", "description", "pathOnCompute")
-}
+RESUMES = (
+    "phi_azure.resumes"  # the emulator's own tag: the new job goes on from the checkpoints of the job that it names
+)
+_INPUT = Object(
+    "JobInput", dict.fromkeys(("uri", "value", "jobInputType", "mode", "description", "pathOnCompute"), TEXT)
+)
+_OUTPUT_MEMBERS: dict[str, Any] = dict.fromkeys(
+    ("uri", "assetName", "assetVersion", "jobOutputType", "mode", "description", "pathOnCompute"), TEXT
+)
 _OUTPUT = Object("JobOutput", _OUTPUT_MEMBERS | {"autoDeleteSetting": ANYTHING}, frozenset({"jobOutputType"}))
 _COMMON: dict[str, Any] = {
     "description": TEXT,
@@ -43,9 +58,18 @@ _PIPELINE = Object(
     frozenset({"jobs"}),
 )
 _TASKS = (
-    "ChatCompletion", "TextCompletion", "TextClassification", "QuestionAnswering", "TextSummarization", "TokenClassification",
-    "TextTranslation", "ImageClassification", "ImageInstanceSegmentation", "ImageObjectDetection", "VideoMultiObjectTracking",
-)  # fmt: skip
+    "ChatCompletion",
+    "TextCompletion",
+    "TextClassification",
+    "QuestionAnswering",
+    "TextSummarization",
+    "TokenClassification",
+    "TextTranslation",
+    "ImageClassification",
+    "ImageInstanceSegmentation",
+    "ImageObjectDetection",
+    "VideoMultiObjectTracking",
+)
 _FINETUNING = Object(
     "FineTuningJob",
     _COMMON
@@ -85,7 +109,7 @@ def put_job(call: Call, name: str, **_: str) -> Response:
             raise WireError(
                 400,
                 "UserError",
-                f"A job with this name already exists. If you are trying to create a new job, use a different name than {name}.",
+                f"A job with this name already exists. If you are trying to create a new job, use another name than {name}.",
                 inner="ImmutableProperty",
             )
     call.emulator.runner.start_job(call, job)
@@ -99,7 +123,12 @@ def _checked(call: Call, name: str, body: Document) -> Document:
     properties: Document = body["properties"]
     kind = str(properties.get("jobType", "")).lower()
     if kind not in _SHAPES:
-        raise WireError(400, "UserError", f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.", inner="RequestInvalid")
+        raise WireError(
+            400,
+            "UserError",
+            f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.",
+            inner="RequestInvalid",
+        )
     require(_SHAPES[kind], properties)
     if kind == "finetuning":
         _check_finetuning(call, properties)
@@ -109,15 +138,26 @@ def _checked(call: Call, name: str, body: Document) -> Document:
 def _check_finetuning(call: Call, properties: Document) -> None:
     details = properties["fineTuningDetails"]
     if details["taskType"].lower() != "chatcompletion":
-        raise WireError(400, "UserError", f"The emulator trains for ChatCompletion only, not {details['taskType']}.", inner="BadArgument")
+        raise WireError(
+            400,
+            "UserError",
+            f"The emulator trains for ChatCompletion only, not {details['taskType']}.",
+            inner="BadArgument",
+        )
     entry = references.registry_entry(details["model"]["uri"])
     model = registry.models().get(entry.name.lower()) if entry else None
     if plans.is_serverless(properties):
         _check_serverless(call, details["model"]["uri"], model)
     if properties.get("computeId") and not computes.exists(call, properties["computeId"].rsplit("/", 1)[-1]):
-        raise WireError(400, "UserError", f"Compute with name {properties['computeId']} not found.", inner="ComputeNotFound")
-    if "registered_model" not in properties["outputs"] or not properties["outputs"]["registered_model"].get("assetName"):
-        raise WireError(400, "UserError", "The outputs.registered_model.assetName field is required.", inner="RequestInvalid")
+        raise WireError(
+            400, "UserError", f"Compute with name {properties['computeId']} not found.", inner="ComputeNotFound"
+        )
+    if "registered_model" not in properties["outputs"] or not properties["outputs"]["registered_model"].get(
+        "assetName"
+    ):
+        raise WireError(
+            400, "UserError", "The outputs.registered_model.assetName field is required.", inner="RequestInvalid"
+        )
 
 
 def _check_serverless(call: Call, uri: str, model: Document | None) -> None:
@@ -192,15 +232,28 @@ def _create_runs(call: Call, job: Document) -> None:
     common = {"root": job["name"], "experiment": job["experiment"], "created": call.now}
     store.set_labels(prefix + job["name"].lower(), "tag", job["tags"])
     kind = runs.RUN_TYPES["finetuning" if job["type"] == "FineTuning" else "job"]
-    own = {"id": job["name"], "title": job["display_name"], "type": kind, "properties": (job["body"].get("properties") or {}) | job["properties"]}
+    own = {
+        "id": job["name"],
+        "title": job["display_name"],
+        "type": kind,
+        "properties": (job["body"].get("properties") or {}) | job["properties"],
+    }
     runs.create(store, prefix, common | own)
     node = job["plan"]["node"]
     if node is None:
         return
     node_id = str(uuid.uuid4())
-    runs.create(store, prefix, common | {"id": node_id, "parent": job["name"], "title": node, "type": runs.RUN_TYPES["node"]})
+    runs.create(
+        store, prefix, common | {"id": node_id, "parent": job["name"], "title": node, "type": runs.RUN_TYPES["node"]}
+    )
     for step in job["plan"]["steps"]:
-        child = {"id": str(uuid.uuid4()), "parent": node_id, "title": step["name"], "step": step["name"], "type": runs.RUN_TYPES["step"]}
+        child = {
+            "id": str(uuid.uuid4()),
+            "parent": node_id,
+            "title": step["name"],
+            "step": step["name"],
+            "type": runs.RUN_TYPES["step"],
+        }
         runs.create(store, prefix, common | child)
 
 
@@ -210,7 +263,9 @@ def get_job(call: Call, name: str, **_: str) -> Response:
         return answer(_shown(call, _settled(call, name)))
     run = call.emulator.store.get("run", call.scope.key + name)
     if run is None:
-        raise not_found(f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found."))
+        raise not_found(
+            f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found.")
+        )
     return answer(
         {
             "id": f"{call.scope.id}/jobs/{name}",
@@ -226,7 +281,7 @@ def list_jobs(call: Call, **_: str) -> Response:
     """Answers the workspace's jobs, newest first."""
     view = call.request.args.get("listViewType", "ActiveOnly").lower()
     wanted = {"activeonly": {False}, "archivedonly": {True}}.get(view, {False, True})
-    found = [_settled(call, job["name"]) for job in call.emulator.store.list("job", call.scope.key)]
+    found = [_settled(call, job["name"]) for job in call.emulator.store.find("job", call.scope.key)]
     return page([_shown(call, job) for job in found if job["archived"] in wanted])
 
 
@@ -234,7 +289,9 @@ def cancel_job(call: Call, name: str, **_: str) -> Response:
     """Asks a job to end; one that is over stays as it is."""
     job = call.emulator.store.get("job", call.scope.key + name)
     if job is None:
-        raise not_found(f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found."))
+        raise not_found(
+            f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found.")
+        )
     if run_of(call, job)["status"] not in runs.OVER:
         call.emulator.store.change("job", call.scope.key + name, lambda doc: doc.update(cancel_requested=True))
         runs.set_status(call.emulator.store, run_of(call, job), "CancelRequested", call.now)
@@ -254,11 +311,21 @@ def require_output(call: Call, name: str, output: str) -> None:
         raise WireError(400, "UserError", f"Job {name} was not found.", inner="JobNotFound")
     declared = (job["body"].get("outputs") or {}).keys()
     if output not in declared:
-        raise WireError(400, "UserError", f"Job {name} has no output '{output}'; it has {', '.join(declared)}.", inner="OutputNotFound")
+        raise WireError(
+            400,
+            "UserError",
+            f"Job {name} has no output '{output}'; it has {', '.join(declared)}.",
+            inner="OutputNotFound",
+        )
     job = _settled(call, name)
     if output not in job["output_places"]:
         status = run_of(call, job)["status"]
-        raise WireError(400, "UserError", f"Output '{output}' of job {name} is not there: the job is {status}.", inner="OutputNotFound")
+        raise WireError(
+            400,
+            "UserError",
+            f"Output '{output}' of job {name} is not there: the job is {status}.",
+            inner="OutputNotFound",
+        )
 
 
 def leave_outputs(call: Call, job: Document, places: dict[str, list[str]]) -> None:
@@ -273,7 +340,10 @@ def leave_outputs(call: Call, job: Document, places: dict[str, list[str]]) -> No
         "modelType": "mlflow_model",
         "jobName": job["name"],
         "tags": job["tags"],
-        "properties": {"baseModelId": job["body"]["fineTuningDetails"]["model"]["uri"], "_fineTuningJobType": job["properties"]["_fineTuningJobType"]},
+        "properties": {
+            "baseModelId": job["body"]["fineTuningDetails"]["model"]["uri"],
+            "_fineTuningJobType": job["properties"]["_fineTuningJobType"],
+        },
     }
     version = assets.add_model(call, asset, properties)
     call.emulator.store.change("job", key, lambda doc: doc.update(model={"name": asset, "version": version}))
@@ -315,7 +385,9 @@ def _shown(call: Call, job: Document) -> Document:
     if old:
         properties["secretsConfiguration"] = None
     properties |= _finetuning_part(job, old) if job["type"] == "FineTuning" else _pipeline_part(job)
-    properties["outputs"] = {name: _output(job, name, given, old) for name, given in (body.get("outputs") or {}).items()}
+    properties["outputs"] = {
+        name: _output(job, name, given, old) for name, given in (body.get("outputs") or {}).items()
+    }
     return {
         "id": f"{call.scope.id}/jobs/{job['name']}",
         "name": job["name"],

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     import requests
 
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000"  # one of the SDK's own test subscriptions: it sends no telemetry for it
+SUBSCRIPTION = (
+    "00000000-0000-0000-0000-000000000"  # one of the SDK's own test subscriptions: it sends no telemetry for it
+)
 GROUP = "local"
 WORKSPACE = "local"
 REGION = "eastus2"
@@ -42,8 +44,8 @@ class LocalCredential:
 class LocalAzure:
     """An open emulator: ids and a credential for a client, until it is closed.
 
-    Requests of this process that carry the emulator's token, or go to its own storage account or endpoints, are answered
-    here. All others go where they would have gone.
+    Requests of this process that carry the emulator's token, or go to its own storage account or endpoints, are
+    answered here. All others go where they would have gone.
     """
 
     def __init__(self, folder: Path, weights: Mapping[str, Path] | None = None) -> None:
@@ -70,7 +72,7 @@ class LocalAzure:
     def _has_endpoint(self, host: str) -> bool:
         name = host.partition(".")[0]
         kinds = ("endpoint", "serverless")
-        return any(document["name"].lower() == name for kind in kinds for document in self.emulator.store.list(kind))
+        return any(document["name"].lower() == name for kind in kinds for document in self.emulator.store.find(kind))
 
     def close(self) -> None:
         """Lets go of the requests; jobs and deployments go on, as they would in the cloud."""

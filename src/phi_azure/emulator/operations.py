@@ -67,7 +67,7 @@ def odid(scope: Scope) -> str:
 
 def finish(call: Call, kind: str, key: str, error: tuple[str, str] | None = None) -> None:
     """Ends the operations that go on for a resource, well or with (code, message)."""
-    for operation in call.emulator.store.list("operation"):
+    for operation in call.emulator.store.find("operation"):
         if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
             operation["status"] = "Failed" if error else "Succeeded"
             operation["end"] = call.now
@@ -77,7 +77,7 @@ def finish(call: Call, kind: str, key: str, error: tuple[str, str] | None = None
 
 def look(call: Call, kind: str, key: str) -> None:
     """Counts a look at a resource; from the second on, one that is ready to change does."""
-    for operation in call.emulator.store.list("operation"):
+    for operation in call.emulator.store.find("operation"):
         if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
             _look(call, operation)
 

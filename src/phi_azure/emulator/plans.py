@@ -48,12 +48,21 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
     """Returns the plan of a pipeline job, or refuses it with all that is wrong with its nodes."""
     nodes = properties.get("jobs") or {}
     if len(nodes) != 1:
-        raise _invalid(f"The emulator runs pipelines of one node, the component chat_completion_pipeline; this one has {len(nodes)}.")
+        raise _invalid(
+            f"The emulator runs pipelines of one node, chat_completion_pipeline; this one has {len(nodes)} nodes."
+        )
     name, node = next(iter(nodes.items()))
     entry = references.registry_entry(str(node.get("componentId")))
     facts = registry.pipeline()
-    if entry is None or entry.kind != "components" or entry.name.lower() != facts["name"] or entry.version not in {None, facts["version"]}:
-        raise _invalid(f"key: {name}, Message: component '{node.get('componentId')}' was not found.", "ComponentNotFound")
+    if (
+        entry is None
+        or entry.kind != "components"
+        or entry.name.lower() != facts["name"]
+        or entry.version not in {None, facts["version"]}
+    ):
+        raise _invalid(
+            f"key: {name}, Message: component '{node.get('componentId')}' was not found.", "ComponentNotFound"
+        )
     given = _node_values(call, node, properties.get("inputs") or {})
     _check_values(given, facts["inputs"])
     values = {k: _text(v["default"]) for k, v in facts["inputs"].items() if "default" in v} | given
@@ -62,7 +71,7 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
 
 
 def finetuning_plan(call: Call, properties: Document) -> Document:
-    """Returns the plan of a fine-tuning job: the same steps, with Azure's own fixed settings where it runs serverless."""
+    """Returns the plan of a fine-tuning job: the same steps, with the fixed settings of Azure's own pipeline."""
     details = properties["fineTuningDetails"]
     keys = _SERVERLESS_KEYS if is_serverless(properties) else set(registry.pipeline()["inputs"])
     given = {key: str(value) for key, value in (details.get("hyperParameters") or {}).items()}
@@ -92,7 +101,9 @@ def _plan(values: Values, node: str | None, outputs: dict[str, str]) -> Document
         inputs: Values = {k: str(v) for k, v in facts["fixed"].items()}
         inputs |= {child: values[parent] for child, parent in facts["from_parent"].items() if parent in values}
         inputs |= {child: {"step": step, "output": output} for child, (step, output) in facts["from_step"].items()}
-        steps.append({"name": facts["step"], "title": facts["display_name"], "inputs": inputs, "outputs": facts["outputs"]})
+        steps.append(
+            {"name": facts["step"], "title": facts["display_name"], "inputs": inputs, "outputs": facts["outputs"]}
+        )
     return {"node": node, "steps": steps, "outputs": outputs}
 
 
@@ -121,7 +132,13 @@ def _value(call: Call, name: str, given: Any) -> Any:
 def _check_values(given: Values, inputs: dict[str, Document]) -> None:
     problems = [problem for name, value in given.items() for problem in _value_problems(name, value, inputs.get(name))]
     if problems:
-        raise WireError(400, "UserError", "The pipeline job is invalid.", [("InputInvalid", p) for p in problems], inner="ValidationError")
+        raise WireError(
+            400,
+            "UserError",
+            "The pipeline job is invalid.",
+            [("InputInvalid", p) for p in problems],
+            inner="ValidationError",
+        )
 
 
 def _value_problems(name: str, value: Any, facts: Document | None) -> list[str]:
@@ -129,7 +146,8 @@ def _value_problems(name: str, value: Any, facts: Document | None) -> list[str]:
         return [f"Unknown input '{name}': the component {registry.pipeline()['name']} has no input of this name."]
     is_data = isinstance(value, dict)
     if is_data != (facts["type"] in _DATA_TYPES):
-        return [f"Input '{name}' must be {'an asset or path of type ' if not is_data else 'a literal of type '}{facts['type']}."]
+        form = "a literal" if is_data else "an asset or path"
+        return [f"Input '{name}' must be {form} of type {facts['type']}."]
     if is_data:
         return []
     if facts.get("enum") and value not in facts["enum"]:
@@ -161,7 +179,10 @@ def _check_compute(call: Call, values: Values, given: Values) -> None:
         if compute == "serverless":
             _check_size(size_input, values[size_input], was_given=size_input in given)
         elif not computes.exists(call, compute.rsplit("/", 1)[-1]):
-            raise _invalid(f"inputs.compute_{stage}: compute '{compute}' was not found in workspace {call.scope.workspace}.", "ComputeNotFound")
+            raise _invalid(
+                f"inputs.compute_{stage}: compute '{compute}' was not found in workspace {call.scope.workspace}.",
+                "ComputeNotFound",
+            )
 
 
 def _check_size(name: str, value: str, *, was_given: bool) -> None:

@@ -12,13 +12,23 @@ from phi_azure.emulator.wire import WireError
 if TYPE_CHECKING:
     from phi_azure.emulator.wire import Call
 
+_ANY_CASE = re.IGNORECASE
 _CONTAINERS = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
-_PATH = re.compile(r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/)?datastores/([^/]+)/paths/(.+)", re.I)
-_ASSET = re.compile(r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+/(data|models)/([^/]+)/versions/([^/]+)", re.I)
+_PATH = re.compile(
+    r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/)?datastores/([^/]+)/paths/(.+)",
+    _ANY_CASE,
+)
+_ASSET = re.compile(
+    r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+/(data|models)/([^/]+)/versions/([^/]+)", _ANY_CASE
+)
 _SHORT = re.compile(r"azureml:(?!/)([^:/]+):([^:/]+)")
-_LOCATED = re.compile(r"azureml://locations/([^/]+)/workspaces/([^/]+)/(data|models)/([^/]+)/versions/([^/]+)", re.I)
-_REGISTRY = re.compile(r"azureml://registries/([^/]+)/(models|components)/([^/]+)(?:/(versions|labels)/([^/]+))?", re.I)
-_OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", re.I)
+_LOCATED = re.compile(
+    r"azureml://locations/([^/]+)/workspaces/([^/]+)/(data|models)/([^/]+)/versions/([^/]+)", _ANY_CASE
+)
+_REGISTRY = re.compile(
+    r"azureml://registries/([^/]+)/(models|components)/([^/]+)(?:/(versions|labels)/([^/]+))?", _ANY_CASE
+)
+_OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", _ANY_CASE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,9 @@ def locate(call: Call, uri: str, *, what: str) -> Place:
     """
     place = _place(call, uri)
     if place is None:
-        raise WireError(400, "UserError", f"{what}: '{uri}' is not a reference that the service knows.", inner="BadArgument")
+        raise WireError(
+            400, "UserError", f"{what}: '{uri}' is not a reference that the service knows.", inner="BadArgument"
+        )
     if place.container.startswith("registry-"):
         call.emulator.registry_files(place.container)
     if not any(True for _ in call.emulator.blobs.under(place.container, place.prefix)):

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.emulator import storage
 from phi_azure.emulator.references import Place, RegistryEntry
 from phi_azure.emulator.shapes import TEXT, Object, require
-from phi_azure.emulator.wire import PROVIDER, REGIONAL, Call, DataPlaneError, Route, answer, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    PROVIDER,
+    REGIONAL,
+    Call,
+    DataPlaneError,
+    Route,
+    answer,
+    not_found,
+    page,
+    system_data,
+)
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -24,8 +34,16 @@ _REGION = "eastus2"
 _SUBSCRIPTION = "00000000-0000-4000-8000-000000000022"
 _GROUP = "rg-azureml"
 _VERSIONS = frozenset({"2021-10-01-dataplanepreview"})
-_SIZES = ["Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4", "Standard_NC96ads_A100_v4", "Standard_ND96amsr_A100_v4"]
-_UNSUPPORTED_DEFAULTS = {"learning_rate_min", "learning_rate_max"}  # not inputs of the component: notebooks pass all keys
+_SIZES = [
+    "Standard_NC24ads_A100_v4",
+    "Standard_NC48ads_A100_v4",
+    "Standard_NC96ads_A100_v4",
+    "Standard_ND96amsr_A100_v4",
+]
+_UNSUPPORTED_DEFAULTS = {
+    "learning_rate_min",
+    "learning_rate_max",
+}  # not inputs of the component: notebooks pass all keys
 _MLMODEL = """\
 artifact_path: model
 flavors:
@@ -174,7 +192,10 @@ def _require_component(registry: str, name: str, version: str | None = None) -> 
     if name.lower() != pipeline()["name"] or version not in {None, pipeline()["version"]}:
         raise not_found(
             "The specified resource was not found.",
-            ("ComponentNotFound", f"The emulator's registry has one component, {pipeline()['name']} {pipeline()['version']}."),
+            (
+                "ComponentNotFound",
+                f"The emulator's registry has one component, {pipeline()['name']} {pipeline()['version']}.",
+            ),
         )
 
 
@@ -285,10 +306,14 @@ def _component_input(given: Document) -> Document:
 
 
 _REGISTRY = (
-    "/mferp/managementfrontend/subscriptions/<subscription>/resourceGroups/<group>" + PROVIDER + "/registries/<registry>"
+    "/mferp/managementfrontend/subscriptions/<subscription>/resourceGroups/<group>"
+    + PROVIDER
+    + "/registries/<registry>"
 )
 ROUTES = [
-    Route("GET", REGIONAL, "/registrymanagement/v1.0/registries/<registry>/discovery", discovery, frozenset({"", "v1.0"})),
+    Route(
+        "GET", REGIONAL, "/registrymanagement/v1.0/registries/<registry>/discovery", discovery, frozenset({"", "v1.0"})
+    ),
     Route("GET", REGIONAL, f"{_REGISTRY}/models", list_models, _VERSIONS),
     Route("GET", REGIONAL, f"{_REGISTRY}/models/<name>/versions", list_model_versions, _VERSIONS),
     Route("GET", REGIONAL, f"{_REGISTRY}/models/<name>/versions/<version>", get_model_version, _VERSIONS),

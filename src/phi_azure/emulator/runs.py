@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 LOG = "user_logs/std_log.txt"
 OVER = frozenset({"Completed", "Failed", "Canceled", "NotResponding", "Paused"})
-RUN_TYPES = {"job": "azureml.PipelineRun", "node": "azureml.PipelineRun", "step": "azureml.StepRun", "finetuning": "FineTuning"}
+RUN_TYPES = {
+    "job": "azureml.PipelineRun",
+    "node": "azureml.PipelineRun",
+    "step": "azureml.StepRun",
+    "finetuning": "FineTuning",
+}
 
 
 def create(store: Store, prefix: str, run: Document) -> Document:
@@ -72,7 +77,7 @@ def set_status(store: Store, run: Document, status: str, now: float, error: Docu
 
 def of_job(store: Store, prefix: str, job_name: str) -> list[Document]:
     """Returns a job's own run first, then its children's in the order in which they were made."""
-    found = [run for run in store.list("run", prefix) if run["root"].lower() == job_name.lower()]
+    found = [run for run in store.find("run", prefix) if run["root"].lower() == job_name.lower()]
     return sorted(found, key=lambda run: (run["parent"] is not None, found.index(run) * -1))
 
 

@@ -6,6 +6,7 @@ its numbers for results.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from dataclasses import dataclass, field
@@ -25,14 +26,20 @@ if TYPE_CHECKING:
     from phi_azure.emulator.wire import Call
 
 _NOTICE = "This job is scripted by a test: nothing is trained, and its numbers are the test's own."
-_MLMODEL = "flavors:\n  python_function:\n    loader_module: mlflow.transformers\nmetadata:\n  note: scripted, no model inside\n"
+_MLMODEL = """\
+flavors:
+  python_function:
+    loader_module: mlflow.transformers
+metadata:
+  note: scripted, no model inside
+"""
 
 
 @dataclass(frozen=True)
 class Script:
     """The course of a job.
 
-    With neither `queued` nor `runs` the job moves on one state each time that it is read: NotStarted, Running, Completed.
+    With neither `queued` nor `runs` the job moves on one state with each read: NotStarted, Running, Completed.
     """
 
     queued: float | None = None  # seconds before it starts
@@ -59,9 +66,10 @@ class ScriptedRunner:
     def start_job(self, call: Call, job: Document) -> None:
         """Writes the notice into the job's log."""
         script = self.by_name.get(job["name"], self.script)
-        plain = {"queued": script.queued, "runs": script.runs, "metrics": {k: list(v) for k, v in script.metrics.items()},
-                 "log": list(script.log), "fails_in": script.fails_in, "error": script.error, "status": script.status}  # fmt: skip
-        call.emulator.store.change("job", call.scope.key + job["name"], lambda doc: doc.update(script=plain, reads=0, shown={}))
+        plain = dataclasses.asdict(script)
+        call.emulator.store.change(
+            "job", call.scope.key + job["name"], lambda doc: doc.update(script=plain, reads=0, shown={})
+        )
         for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
             runs.write_log(call.emulator.store, run, _NOTICE)
 
@@ -111,7 +119,9 @@ class ScriptedRunner:
         if isinstance(conversations[0], dict):
             return answer({"output": self.reply(conversations)})
         replies = [self.reply(conversation) for conversation in conversations]
-        return answer({"output": replies[0]} if deployment["shape"] == "foundation" else [{"0": text} for text in replies])
+        return answer(
+            {"output": replies[0]} if deployment["shape"] == "foundation" else [{"0": text} for text in replies]
+        )
 
     def _chat(self, body: dict[str, Any]) -> Response:
         messages = body.get("messages")
@@ -169,7 +179,8 @@ class Course:
         """Returns the time at a share of the run."""
         if self.script["queued"] is None and self.script["runs"] is None:
             return self.call.now
-        return self.job["created"] + (self.script["queued"] or 0.0) + share * (self.script["runs"] or 0.0)
+        created: float = self.job["created"]
+        return created + (self.script["queued"] or 0.0) + share * (self.script["runs"] or 0.0)
 
     def _show(self, own: Document, share: float) -> None:
         shown: dict[str, int] = dict(self.job["shown"])
@@ -178,7 +189,8 @@ class Course:
         for name, values in self.script["metrics"].items():
             until = int(len(values) * share)
             points = [
-                (name, float(values[i]), i, int(self._moment((i + 1) / len(values)) * 1000)) for i in range(shown.get(name, 0), until)
+                (name, float(values[i]), i, int(self._moment((i + 1) / len(values)) * 1000))
+                for i in range(shown.get(name, 0), until)
             ]
             for key in keys:
                 self.store.add_metrics(key, points)
@@ -199,20 +211,30 @@ class Course:
             if share < end:
                 return None
             if run["step"] == self.script["fails_in"]:
-                runs.set_status(self.store, run, "Failed", self._moment(end), runs.user_error("UserError", self.script["error"]))
+                runs.set_status(
+                    self.store, run, "Failed", self._moment(end), runs.user_error("UserError", self.script["error"])
+                )
                 runs.write_log(self.store, run, self.script["error"])
                 return run
             runs.set_status(self.store, run, "Completed", self._moment(end))
         return None
 
     def _finish(self, failed: Document | None) -> None:
-        status = "Failed" if failed or (self.script["fails_in"] and not any(r["step"] for r in self.runs)) else self.script["status"]
+        status = (
+            "Failed"
+            if failed or (self.script["fails_in"] and not any(r["step"] for r in self.runs))
+            else self.script["status"]
+        )
         if status == "Completed":
             self._leave_outputs()
         error = None
         if status != "Completed":
             node = self.job["plan"]["node"]
-            said = f"Pipeline has failed child jobs. Failed nodes: /{node}/{failed['title']}." if failed else self.script["error"]
+            said = (
+                f"Pipeline has failed child jobs. Failed nodes: /{node}/{failed['title']}."
+                if failed
+                else self.script["error"]
+            )
             error = runs.user_error("UserError", said)
         for run in self.runs:
             closing = status if run["type"] != runs.RUN_TYPES["step"] else "Canceled"  # steps that never began
@@ -235,7 +257,10 @@ def _echo(messages: list[dict[str, Any]]) -> str:
 def _events(head: dict[str, Any], text: str) -> Iterator[bytes]:
     for number, word in enumerate(text.split(" ")):
         delta = {"content": word if number == 0 else f" {word}"}
-        chunk = head | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        chunk = head | {
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+        }
         yield f"data: {json.dumps(chunk)}\n\n".encode()
     last = head | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     yield f"data: {json.dumps(last)}\n\ndata: [DONE]\n\n".encode()

@@ -1,4 +1,4 @@
-"""Serverless endpoints (models as a service), and marketplace subscriptions, which Microsoft's own models do not need."""
+"""Serverless endpoints (models as a service), and marketplace subscriptions, which Microsoft's models do not need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 from phi_azure.emulator import operations, references, registry
 from phi_azure.emulator.endpoints import check_key
 from phi_azure.emulator.shapes import ANYTHING, TEXT, TEXTS, Object, Word, require
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, Scope, WireError, answer, name_rule, not_found, page, system_data
+from phi_azure.emulator.wire import (
+    MANAGEMENT,
+    WORKSPACE,
+    Call,
+    Route,
+    Scope,
+    WireError,
+    answer,
+    name_rule,
+    not_found,
+    page,
+    system_data,
+)
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -53,12 +65,19 @@ def put_endpoint(call: Call, name: str, **_: str) -> Response:
     name_rule("serverless endpoint", name, _NAME, "Use 3 to 52 letters, digits, '_' and '-'.")
     store, key = call.emulator.store, call.scope.key + name
     before = store.get("serverless", key)
-    if before is None and any(doc["name"].lower() == name.lower() for doc in store.list("serverless")):
-        raise WireError(409, "UserError", f"The endpoint name {name} is taken in {call.emulator.region}.", inner="NameInUse")
+    if before is None and any(doc["name"].lower() == name.lower() for doc in store.find("serverless")):
+        raise WireError(
+            409, "UserError", f"The endpoint name {name} is taken in {call.emulator.region}.", inner="NameInUse"
+        )
     place = _check_model(call, body["properties"]["modelSettings"]["modelId"])
     model = body["properties"]["modelSettings"]["modelId"]
     if before and before["properties"]["modelSettings"]["modelId"] != model:
-        raise WireError(400, "UserError", f"The model of endpoint {name} cannot be changed; make a new endpoint.", inner="ImmutableProperty")
+        raise WireError(
+            400,
+            "UserError",
+            f"The model of endpoint {name} cannot be changed; make a new endpoint.",
+            inner="ImmutableProperty",
+        )
     document = before or _resource(call, name, body)
     document["place"] = [place.container, place.prefix]
     document["tags"] = body.get("tags") or {}
@@ -77,16 +96,24 @@ def _check_model(call: Call, model: str) -> references.Place:
         retired = (facts or {}).get("inference_retirement_date")
         if facts is None or retired or call.emulator.region not in facts["serverless_regions"]:
             since = f" It was retired on {retired}." if retired else ""
-            raise WireError(400, "UserError", f"Model {entry.name} is not offered as a serverless endpoint in {call.emulator.region}.{since}", inner="ModelNotSupported")
+            raise WireError(
+                400,
+                "UserError",
+                f"Model {entry.name} is not offered as a serverless endpoint in {call.emulator.region}.{since}",
+                inner="ModelNotSupported",
+            )
         return references.locate(call, model, what="modelSettings.modelId")
     place = references.locate(call, model, what="modelSettings.modelId")
     found = references.asset(model, "models")
     document = call.emulator.store.get("models", f"{call.scope.key}{found[0]}/{found[1]}") if found else None
     if document is None or document["properties"]["properties"].get("_fineTuningJobType") != "MaaS":
         raise WireError(
-            400, "UserError", "A serverless endpoint takes a base model of the registry or a model that a serverless fine-tuning job made; "
-            f"'{model}' is neither. Deploy it to a managed online endpoint.", inner="ModelNotSupported",
-        )  # fmt: skip
+            400,
+            "UserError",
+            "A serverless endpoint takes a base model of the registry or a model that a serverless fine-tuning job made; "
+            f"'{model}' is neither. Deploy it to a managed online endpoint.",
+            inner="ModelNotSupported",
+        )
     return place
 
 
@@ -145,7 +172,7 @@ def get_endpoint(call: Call, name: str, **_: str) -> Response:
 
 def list_endpoints(call: Call, **_: str) -> Response:
     """Answers the workspace's serverless endpoints."""
-    return page([_shown(document) for document in call.emulator.store.list("serverless", call.scope.key)])
+    return page([_shown(document) for document in call.emulator.store.find("serverless", call.scope.key)])
 
 
 def delete_endpoint(call: Call, name: str, **_: str) -> Response:
@@ -166,7 +193,9 @@ def list_keys(call: Call, name: str, **_: str) -> Response:
 
 def chat(call: Call, endpoint: str, region: str, path: str) -> Response:
     """Sends a question to the model behind an endpoint."""
-    document = next((doc for doc in call.emulator.store.list("serverless") if doc["name"].lower() == endpoint.lower()), None)
+    document = next(
+        (doc for doc in call.emulator.store.find("serverless") if doc["name"].lower() == endpoint.lower()), None
+    )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.models.ai.azure.com.")
     check_key(call, document["keys"], document["properties"]["authMode"])
@@ -183,7 +212,12 @@ def put_subscription(call: Call, name: str, **_: str) -> Response:
     model = body["properties"]["modelId"]
     entry = references.registry_entry(model)
     if entry and entry.registry.lower() == registry.NAME and entry.name.lower() in registry.models():
-        raise WireError(400, "UserError", f"Marketplace subscription {name} is not required for model {model}: it is offered by Microsoft.", inner="BadArgument")
+        raise WireError(
+            400,
+            "UserError",
+            f"Marketplace subscription {name} is not required for model {model}: it is offered by Microsoft.",
+            inner="BadArgument",
+        )
     raise not_found(f"Model {model} was not found; the emulator's registry holds Microsoft's Phi models only.")
 
 
@@ -196,7 +230,10 @@ def _required(call: Call, name: str) -> Document:
     operations.look(call, "serverless", call.scope.key + name)
     document = call.emulator.store.get("serverless", call.scope.key + name)
     if document is None:
-        raise not_found(f"The serverless endpoint {name} was not found in workspace {call.scope.workspace}.", ("EndpointNotFound", name))
+        raise not_found(
+            f"The serverless endpoint {name} was not found in workspace {call.scope.workspace}.",
+            ("EndpointNotFound", name),
+        )
     return document
 
 

@@ -45,7 +45,10 @@ class Word:
         """Yields a problem when the word is another."""
         if str(value).lower() not in {word.lower() for word in self.words}:
             known = ", ".join(self.words)
-            yield "RequestInvalid", f"Error converting value \"{value}\" to type '{self.type_name}' ({known}). Path '{path}'."
+            yield (
+                "RequestInvalid",
+                f"Error converting value \"{value}\" to type '{self.type_name}' ({known}). Path '{path}'.",
+            )
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,7 @@ def require(shape: Object, body: dict[str, Any]) -> None:
     """Refuses a body with every problem that it has, as the service does with a 400."""
     found = list(shape.problems(body, ""))
     if found:
-        raise WireError(
-            400, "UserError", "Request is invalid and/or missing fields.", found, inner="RequestInvalid"
-        )
+        raise WireError(400, "UserError", "Request is invalid and/or missing fields.", found, inner="RequestInvalid")
 
 
 def _join(path: str, name: str) -> str:

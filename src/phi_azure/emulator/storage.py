@@ -37,9 +37,13 @@ class StorageError(Exception):
 
     def response(self, head: bool) -> Response:
         """Returns the answer; one to HEAD has no body."""
-        xml = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{self.code}</Code><Message>{escape(str(self))}</Message></Error>'
+        said = f"<Code>{self.code}</Code><Message>{escape(str(self))}</Message>"
+        xml = f'<?xml version="1.0" encoding="utf-8"?><Error>{said}</Error>'
         return Response(
-            b"" if head else xml, status=self.status, content_type="application/xml", headers={"x-ms-error-code": self.code}
+            b"" if head else xml,
+            status=self.status,
+            content_type="application/xml",
+            headers={"x-ms-error-code": self.code},
         )
 
 
@@ -87,7 +91,9 @@ def answer_container(call: Call, account: str, container: str) -> Response:
         return Response(status=200, headers={"ETag": '"0x1"', "x-ms-lease-state": "available"})
     if call.request.method == "PUT" and arguments.get("restype") == "container":
         raise StorageError(409, "ContainerAlreadyExists", "The specified container already exists.")
-    raise StorageError(400, "UnsupportedOperation", f"The emulator does not serve {call.request.method} on a container.")
+    raise StorageError(
+        400, "UnsupportedOperation", f"The emulator does not serve {call.request.method} on a container."
+    )
 
 
 def _authorise(call: Call, account: str) -> None:
@@ -95,11 +101,15 @@ def _authorise(call: Call, account: str) -> None:
         raise StorageError(404, "ResourceNotFound", f"The emulator has one storage account, {call.emulator.account}.")
     if call.request.args.get("sig"):
         if call.request.args["sig"] != _SIGNATURE.replace("%2B", "+").replace("%3D", "="):
-            raise StorageError(403, "AuthenticationFailed", "The signature in the query is not one that the emulator gave.")
+            raise StorageError(
+                403, "AuthenticationFailed", "The signature in the query is not one that the emulator gave."
+            )
         return
     scheme = call.request.headers.get("Authorization", "").partition(" ")[0].lower()
     if scheme == "sharedkey":
-        raise StorageError(403, "KeyBasedAuthenticationNotPermitted", "The emulator has no account keys; use the SAS or a token.")
+        raise StorageError(
+            403, "KeyBasedAuthenticationNotPermitted", "The emulator has no account keys; use the SAS or a token."
+        )
     if scheme != "bearer":
         raise StorageError(401, "NoAuthenticationInformation", "Server failed to authenticate the request.")
 
@@ -141,7 +151,9 @@ def _get(call: Call, container: str, name: str) -> Response:
     size = blob.size
     wanted = call.request.headers.get("x-ms-range") or call.request.headers.get("Range")
     if call.request.method == "HEAD":
-        return Response(status=200, headers=_headers(blob) | {"Content-Length": str(size)}, content_type=blob.content_type)
+        return Response(
+            status=200, headers=_headers(blob) | {"Content-Length": str(size)}, content_type=blob.content_type
+        )
     _check_conditions(call, blob)
     if wanted is None:
         return _send(blob, 0, size, 200, _headers(blob))
@@ -156,7 +168,9 @@ def _get(call: Call, container: str, name: str) -> Response:
 def _check_conditions(call: Call, blob: Blob) -> None:
     match = call.request.headers.get("If-Match")
     if match and match not in {"*", blob.etag}:
-        raise StorageError(412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.")
+        raise StorageError(
+            412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met."
+        )
 
 
 def _range(header: str, size: int) -> tuple[int, int]:
@@ -170,7 +184,9 @@ def _range(header: str, size: int) -> tuple[int, int]:
 
 
 def _send(blob: Blob, first: int, length: int, status: int, headers: dict[str, str]) -> Response:
-    response = Response(_pieces(blob.path, first, length), status=status, headers=headers, content_type=blob.content_type)
+    response = Response(
+        _pieces(blob.path, first, length), status=status, headers=headers, content_type=blob.content_type
+    )
     response.headers["Content-Length"] = str(length)
     return response
 
@@ -200,7 +216,9 @@ def _check_md5(call: Call, path: Path) -> str:
 def _put(call: Call, container: str, name: str) -> Response:
     headers = call.request.headers
     if headers.get("x-ms-blob-type", "").lower() != "blockblob":
-        raise StorageError(400, "InvalidHeaderValue", "The emulator keeps block blobs only (x-ms-blob-type: BlockBlob).")
+        raise StorageError(
+            400, "InvalidHeaderValue", "The emulator keeps block blobs only (x-ms-blob-type: BlockBlob)."
+        )
     existing = call.emulator.blobs.get(container, name)
     if existing and headers.get("If-None-Match") == "*":
         call.request.get_data(cache=False)
@@ -215,7 +233,9 @@ def _replace(call: Call, existing: Blob | None, blob: Blob) -> Response:
     call.emulator.blobs.put(blob)
     if existing and existing.path.parent == call.emulator.blobs.folder:
         existing.path.unlink(missing_ok=True)
-    return Response(status=201, headers={"ETag": blob.etag, "Last-Modified": blob.modified, "Content-MD5": blob.md5 or ""})
+    return Response(
+        status=201, headers={"ETag": blob.etag, "Last-Modified": blob.modified, "Content-MD5": blob.md5 or ""}
+    )
 
 
 def _content_type(call: Call) -> str:
@@ -283,7 +303,7 @@ def _list(call: Call, container: str) -> Response:
     prefix, delimiter = arguments.get("prefix", ""), arguments.get("delimiter")
     marker, limit = arguments.get("marker", ""), int(arguments.get("maxresults") or _PAGE)
     with_metadata = "metadata" in arguments.get("include", "")
-    blobs = [blob for blob in call.emulator.blobs.list(container, prefix) if blob.path.exists()]
+    blobs = [blob for blob in call.emulator.blobs.find(container, prefix) if blob.path.exists()]
     rows: dict[str, str] = {}
     for blob in blobs:
         folder = _folder(blob.name, prefix, delimiter)
@@ -292,8 +312,8 @@ def _list(call: Call, container: str) -> Response:
     following = names[limit] if len(names) > limit else ""
     xml = (
         f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="https://{call.request.host}/" '
-        f'ContainerName="{container}"><Prefix>{escape(prefix)}</Prefix><Blobs>{"".join(rows[name] for name in names[:limit])}'
-        f"</Blobs><NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
+        f'ContainerName="{container}"><Prefix>{escape(prefix)}</Prefix><Blobs>'
+        f"{''.join(rows[name] for name in names[:limit])}</Blobs><NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
     )
     return Response(xml, content_type="application/xml")
 
@@ -309,7 +329,9 @@ def _folder_row(folder: str) -> str:
 
 
 def _blob_row(blob: Blob, with_metadata: bool) -> str:
-    metadata = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in blob.metadata.items()) if with_metadata else ""
+    metadata = (
+        "".join(f"<{key}>{escape(value)}</{key}>" for key, value in blob.metadata.items()) if with_metadata else ""
+    )
     md5 = f"<Content-MD5>{blob.md5}</Content-MD5>" if blob.md5 else ""
     return (
         f"<Blob><Name>{escape(blob.name)}</Name><Properties><Last-Modified>{blob.modified}</Last-Modified>"

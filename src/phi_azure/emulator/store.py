@@ -1,4 +1,4 @@
-"""The emulator's memory: documents, blobs' index, metrics and requests in one SQLite file that several processes share."""
+"""The emulator's memory: documents, the index of blobs, metrics: one SQLite file that several processes share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import json
 import sqlite3
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 Document = dict[str, Any]
 
@@ -52,7 +52,9 @@ class Store:
             # closed by close(), from whichever thread ends the emulator
             connection = sqlite3.connect(self.folder / "state.db", timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; a power cut may cost the last write
+            connection.execute(
+                "PRAGMA synchronous=NORMAL"
+            )  # survives a killed process; a power cut may cost the last write
             self._local.connection = connection
             self._connections.append(connection)
         return connection
@@ -79,9 +81,11 @@ class Store:
 
     def get(self, kind: str, key: str) -> Document | None:
         """Returns a document, or None."""
-        row = self.connection().execute(
-            "SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key.lower())
-        ).fetchone()
+        row = (
+            self.connection()
+            .execute("SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key.lower()))
+            .fetchone()
+        )
         return json.loads(row[0]) if row else None
 
     def put(self, kind: str, key: str, document: Document) -> Document:
@@ -109,7 +113,7 @@ class Store:
             done = connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key.lower()))
             return done.rowcount > 0
 
-    def list(self, kind: str, prefix: str = "") -> list[Document]:
+    def find(self, kind: str, prefix: str = "") -> list[Document]:
         """Returns the documents whose key begins so, newest first."""
         rows = self.connection().execute(
             "SELECT body FROM documents WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY rank DESC",

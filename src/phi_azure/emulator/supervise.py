@@ -30,7 +30,7 @@ _GRACE = 5.0  # seconds that a step has to stop when asked
 _PREPARE, _FINETUNE = "chat_completion_model_import", "chat_completion_finetune"
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step that ended in an error: its code and message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -38,7 +38,7 @@ class StepFailed(Exception):
         self.code = code
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The job was asked to end."""
 
 
@@ -65,9 +65,9 @@ class Supervisor:
                 self._step(step, next((run for run in own if run["step"] == step["name"]), own[0]))
             self._set(own[0], "Finalizing")
             self._leave_outputs()
-        except Cancelled:
+        except CancelledError:
             self._end(own, "Canceled", None)
-        except StepFailed as error:
+        except StepError as error:
             self._end(own, "Failed", error)
         else:
             self._end(own, "Completed", None)
@@ -75,7 +75,7 @@ class Supervisor:
     def _set(self, run: Document, status: str, error: Document | None = None) -> None:
         runs.set_status(self.store, run, status, time.time(), error)
 
-    def _end(self, own: list[Document], status: str, error: StepFailed | None) -> None:
+    def _end(self, own: list[Document], status: str, error: StepError | None) -> None:
         """Ends all runs: steps that never began are cancelled, those above the failed one name it."""
         for run in reversed(own):
             current = self.store.get("run", self.call.scope.key + run["id"]) or run
@@ -88,15 +88,19 @@ class Supervisor:
             else:
                 self._set(run, status, runs.user_error(error.code, self._blame(own, run, error)))
 
-    def _blame(self, own: list[Document], run: Document, error: StepFailed) -> str:
-        failed = [r["title"] for r in own if r["step"] and (self.store.get("run", self.call.scope.key + r["id"]) or {}).get("status") == "Failed"]
+    def _blame(self, own: list[Document], run: Document, error: StepError) -> str:
+        failed = [
+            r["title"]
+            for r in own
+            if r["step"] and (self.store.get("run", self.call.scope.key + r["id"]) or {}).get("status") == "Failed"
+        ]
         if run["step"] or not failed:
             return str(error)
         node = self.job["plan"]["node"]
         names = ", ".join(f"/{node}/{title}" for title in failed)
         return (
-            f"Pipeline has failed child jobs. Failed nodes: {names}. For more details and logs, please go to the job detail "
-            f"page and check the child jobs."
+            f"Pipeline has failed child jobs. Failed nodes: {names}. For more details and logs, please go to the job "
+            "detail page and check the child jobs."
         )
 
     def _resume(self) -> None:
@@ -118,7 +122,10 @@ class Supervisor:
         file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
         with runs.log_path(self.store, run).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "phi_azure.engine", "step", str(file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [sys.executable, "-m", "phi_azure.engine", "step", str(file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         worker = identity(process.pid)
         self.store.change("job", self.key, lambda doc: doc.update(worker=worker))
@@ -135,7 +142,7 @@ class Supervisor:
 
     def _spec(self, step: Document) -> Document:
         outputs = {name: str(self.folder / "outputs" / step["name"] / name) for name in step["outputs"]}
-        inputs = {name: self._input(step["name"], name, value) for name, value in step["inputs"].items()}
+        inputs = {name: self._input(name, value) for name, value in step["inputs"].items()}
         events = self.folder / f"{step['name']}.events.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "work").mkdir(exist_ok=True)
@@ -149,7 +156,7 @@ class Supervisor:
             "events": str(events),
         }
 
-    def _input(self, step: str, name: str, value: Any) -> str:
+    def _input(self, name: str, value: Any) -> str:
         if isinstance(value, str):
             return value
         if "step" in value:
@@ -163,7 +170,7 @@ class Supervisor:
             if self._is_cancelled():
                 _stop(process)
                 runs.write_log(self.store, run, "The job was cancelled.")
-                raise Cancelled
+                raise CancelledError
             self._take(events.read(), run)
             time.sleep(_LOOK)
         return process.returncode
@@ -179,24 +186,27 @@ class Supervisor:
                 if labels := {e["key"]: e["value"] for e in new if e["type"] == kind}:
                     self.store.set_labels(key, kind, labels)
 
-    def _failure(self, code: int, events: Events, run: Document) -> StepFailed:
+    def _failure(self, code: int, events: Events, run: Document) -> StepError:
         said = events.error
         if said:
-            return StepFailed(said["code"], said["message"])
+            return StepError(said["code"], said["message"])
         if code < 0:
             with contextlib.suppress(ValueError):
                 name = signal.Signals(-code).name
-                message = f"The process of {run['title']} was killed (signal {-code}, {name}); a machine out of memory or taken back does this."
+                message = (
+                    f"The process of {run['title']} was killed (signal {-code}, {name}); "
+                    "a machine that is out of memory or taken back does this."
+                )
                 runs.write_log(self.store, run, message)
-                return StepFailed("SystemError", message)
-        return StepFailed("SystemError", f"The process of {run['title']} ended with exit code {code}; read its log.")
+                return StepError("SystemError", message)
+        return StepError("SystemError", f"The process of {run['title']} ended with exit code {code}; read its log.")
 
     def _is_cancelled(self) -> bool:
         return bool((self.store.get("job", self.key) or {}).get("cancel_requested"))
 
     def _check_cancelled(self) -> None:
         if self._is_cancelled():
-            raise Cancelled
+            raise CancelledError
 
     def _leave_outputs(self) -> None:
         places: dict[str, list[str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,38 @@ from phi_azure.emulator.history import experiment_id
 from phi_azure.emulator.wire import REGIONAL, WORKSPACE, Call, MlflowError, Route, answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.wrappers import Response
 
     from phi_azure.emulator.store import Document
 
 _TO_MLFLOW = {
-    "NotStarted": "SCHEDULED", "Queued": "SCHEDULED", "Preparing": "SCHEDULED", "Provisioning": "SCHEDULED", "Starting": "SCHEDULED",
-    "Completed": "FINISHED", "Failed": "FAILED", "NotResponding": "FAILED", "Canceled": "KILLED", "Paused": "KILLED",
-}  # fmt: skip
-_FROM_MLFLOW = {"RUNNING": "Running", "FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Canceled", "SCHEDULED": "Queued"}
-_CONDITION = re.compile(r"\s*(attributes?|tags?|params?|metrics)\.[`\"]?([^`\"\s=!<>]+)[`\"]?\s*(=|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[-\d.eE]+)\s*")
+    **dict.fromkeys(("NotStarted", "Queued", "Preparing", "Provisioning", "Starting"), "SCHEDULED"),
+    "Completed": "FINISHED",
+    "Failed": "FAILED",
+    "NotResponding": "FAILED",
+    "Canceled": "KILLED",
+    "Paused": "KILLED",
+}
+_FROM_MLFLOW = {
+    "RUNNING": "Running",
+    "FINISHED": "Completed",
+    "FAILED": "Failed",
+    "KILLED": "Canceled",
+    "SCHEDULED": "Queued",
+}
+_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+_CONDITION = re.compile(
+    r"\s*(attributes?|tags?|params?|metrics)\.[`\"]?([^`\"\s=!<>]+)[`\"]?\s*(=|!=|>=|<=|>|<)\s*('[^']*'|\"[^\"]*\"|[-\d.eE]+)\s*"
+)
 
 
 def get_experiment_by_name(call: Call, **_: str) -> Response:
@@ -68,7 +91,9 @@ def create_run(call: Call, **_: str) -> Response:
 
 def get_run(call: Call, **_: str) -> Response:
     """Answers a run with its last metrics, parameters and tags."""
-    return answer({"run": _shown(call, _run(call, call.request.args.get("run_id") or call.request.args.get("run_uuid", "")))})
+    return answer(
+        {"run": _shown(call, _run(call, call.request.args.get("run_id") or call.request.args.get("run_uuid", "")))}
+    )
 
 
 def update_run(call: Call, **_: str) -> Response:
@@ -117,7 +142,13 @@ def delete_tag(call: Call, **_: str) -> Response:
 def log_batch(call: Call, **_: str) -> Response:
     """Adds points, parameters and tags at once."""
     body = call.json()
-    _add(call, _run(call, body.get("run_id", "")), body.get("metrics") or [], body.get("params") or [], body.get("tags") or [])
+    _add(
+        call,
+        _run(call, body.get("run_id", "")),
+        body.get("metrics") or [],
+        body.get("params") or [],
+        body.get("tags") or [],
+    )
     return answer({})
 
 
@@ -136,7 +167,7 @@ def search_runs(call: Call, **_: str) -> Response:
     """Answers the runs of some experiments that fit a filter, newest first."""
     body = call.json()
     names = [name for name in _names(call) if experiment_id(call, name) in (body.get("experiment_ids") or [])]
-    found = [run for run in call.emulator.store.list("run", call.scope.key) if run["experiment"] in names]
+    found = [run for run in call.emulator.store.find("run", call.scope.key) if run["experiment"] in names]
     wanted = [_shown(call, jobs.settle_run(call, run)) for run in found if run["hidden"] is False]
     conditions = _conditions(body.get("filter") or "")
     fitting = [run for run in wanted if all(_fits(run, *condition) for condition in conditions)]
@@ -153,16 +184,15 @@ def _conditions(text: str) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _fits(run: Document, kind: str, key: str, operator: str, value: str) -> bool:
+def _fits(run: Document, kind: str, key: str, sign: str, value: str) -> bool:
     if kind == "attribute":
         found = run["info"].get({"run_name": "run_name", "status": "status", "run_id": "run_id"}.get(key, key))
     else:
         found = next((item["value"] for item in run["data"][kind + "s"] if item["key"] == key), None)
     if found is None:
         return False
-    left, right = (float(found), float(value)) if kind == "metric" else (str(found), value)
-    tests = {"=": left == right, "!=": left != right, ">": left > right, "<": left < right, ">=": left >= right, "<=": left <= right}  # type: ignore[operator]  # both sides are of one type
-    return tests[operator]
+    test = _TESTS[sign]
+    return test(float(found), float(value)) if kind == "metric" else test(str(found), value)
 
 
 def _add(call: Call, run: Document, metrics: list[Any] = (), params: list[Any] = (), tags: list[Any] = ()) -> None:  # type: ignore[assignment]  # an empty tuple is an empty list that cannot change
@@ -170,23 +200,32 @@ def _add(call: Call, run: Document, metrics: list[Any] = (), params: list[Any] =
     known = store.labels(key, "param")
     for param in params:
         if known.get(param["key"], str(param["value"])) != str(param["value"]):
-            message = f"Changing param values is not allowed. Param with key='{param['key']}' was already logged with value='{known[param['key']]}'."
+            before = known[param["key"]]
+            message = f"Changing param values is not allowed. Param '{param['key']}' was already logged as '{before}'."
             raise MlflowError(400, "INVALID_PARAMETER_VALUE", message)
     store.set_labels(key, "param", {item["key"]: item["value"] for item in params})
     store.set_labels(key, "tag", {item["key"]: item["value"] for item in tags})
     now = int(call.now * 1000)
-    store.add_metrics(key, [(m["key"], float(m["value"]), int(m.get("step") or 0), int(m.get("timestamp") or now)) for m in metrics])
+    store.add_metrics(
+        key, [(m["key"], float(m["value"]), int(m.get("step") or 0), int(m.get("timestamp") or now)) for m in metrics]
+    )
 
 
 def _names(call: Call) -> set[str]:
-    made = {doc["name"] for doc in call.emulator.store.list("experiment", call.scope.key)}
-    return made | {run["experiment"] for run in call.emulator.store.list("run", call.scope.key)} | {"Default"}
+    made = {doc["name"] for doc in call.emulator.store.find("experiment", call.scope.key)}
+    return made | {run["experiment"] for run in call.emulator.store.find("run", call.scope.key)} | {"Default"}
 
 
 def _experiment(call: Call, name: str) -> Document:
     if name not in _names(call):
         raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"Could not find experiment with name {name}")
-    return {"experiment_id": experiment_id(call, name), "name": name, "lifecycle_stage": "active", "artifact_location": "", "tags": []}
+    return {
+        "experiment_id": experiment_id(call, name),
+        "name": name,
+        "lifecycle_stage": "active",
+        "artifact_location": "",
+        "tags": [],
+    }
 
 
 def _name_of(call: Call, identifier: str) -> str:

@@ -64,7 +64,10 @@ class WireError(Exception):
         """Returns the error document: code, message, details and where it came from."""
         info: list[dict[str, Any]] = [
             {"type": "ComponentName", "info": {"value": "managementfrontend"}},
-            {"type": "Correlation", "info": {"value": {"operation": uuid.uuid4().hex, "request": uuid.uuid4().hex[:16]}}},
+            {
+                "type": "Correlation",
+                "info": {"value": {"operation": uuid.uuid4().hex, "request": uuid.uuid4().hex[:16]}},
+            },
             {"type": "Environment", "info": {"value": region}},
             {"type": "Location", "info": {"value": region}},
             {"type": "Time", "info": {"value": stamp(now)}},
@@ -76,7 +79,8 @@ class WireError(Exception):
                 "code": self.code,
                 "message": self.message,
                 "details": [
-                    {"code": code, "message": message, "details": [], "additionalInfo": []} for code, message in self.details
+                    {"code": code, "message": message, "details": [], "additionalInfo": []}
+                    for code, message in self.details
                 ],
                 "additionalInfo": info,
             }
@@ -170,9 +174,7 @@ class Call:
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Returns a JSON answer."""
-    return Response(
-        json.dumps(body), status=status, headers=headers, content_type="application/json; charset=utf-8"
-    )
+    return Response(json.dumps(body), status=status, headers=headers, content_type="application/json; charset=utf-8")
 
 
 def page(values: list[Any]) -> Response:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import json
 
 from phi_azure.emulator import storage
 from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
@@ -116,7 +115,16 @@ def get_workspace(call: Call, **_: str) -> Response:
 def discovery(call: Call, region: str) -> Response:  # noqa: ARG001 (the region of the host, whatever it is)
     """Answers where the data planes of the workspace's region are: here, all on one host."""
     base = f"https://{call.emulator.region}.api.azureml.ms"
-    services = ("api", "catalog", "experimentation", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines")
+    services = (
+        "api",
+        "catalog",
+        "experimentation",
+        "history",
+        "hyperdrive",
+        "labeling",
+        "modelmanagement",
+        "pipelines",
+    )
     return answer({**dict.fromkeys(services, base), "studio": "https://ml.azure.com"})
 
 
@@ -168,7 +176,7 @@ def list_usages(call: Call, region: str, **_: str) -> Response:
 
 def _vcpus_in_use(call: Call) -> dict[str, int]:
     used: dict[str, int] = {}
-    for deployment in call.emulator.store.list("deployment"):
+    for deployment in call.emulator.store.find("deployment"):
         size = vm_sizes().get(str(deployment["properties"].get("instanceType")).lower())
         if size:
             used[size["family"]] = used.get(size["family"], 0) + size["vcpus"] * deployment["sku"]["capacity"]

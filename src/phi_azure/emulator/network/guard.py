@@ -133,7 +133,7 @@ class Guard:
         real = socket.getaddrinfo
         by_name, by_name_ex = socket.gethostbyname, socket.gethostbyname_ex
 
-        def getaddrinfo(  # noqa: PLR0917 (the parameters are the standard library's, names and defaults included)
+        def getaddrinfo(
             host: bytes | str | None,
             port: bytes | str | int | None,
             family: int = 0,
