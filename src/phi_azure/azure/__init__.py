@@ -1,0 +1,1 @@
+"""Everything that speaks to Azure; nothing else in the package imports azure."""

@@ -1,0 +1,95 @@
+"""Base models in Azure's registry: an id for a name, and the sizes that the model itself lists."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phi_azure import catalog
+from phi_azure.azure.client import REGISTRY
+from phi_azure.azure.failures import translated
+from phi_azure.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from phi_azure.azure.client import Connection
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A model that a job starts from."""
+
+    name: str
+    id: str | None
+    """None for a Hugging Face id, which Azure's import step fetches itself."""
+    finetune_sizes: tuple[str, ...]
+    inference_sizes: tuple[str, ...]
+
+
+def find(connection: Connection, wanted: str) -> BaseModel:
+    """Looks a model up: `Phi-4-mini-instruct`, `Phi-4:7`, an azureml: address, or a Hugging Face id such as org/name.
+
+    Raises:
+        NotFoundError: the registry does not have it; says which name is near, or when it was retired.
+    """
+    if wanted.startswith("azureml:"):
+        return _known(wanted.rsplit("/models/", maxsplit=1)[-1].split("/", maxsplit=1)[0], wanted)
+    if "/" in wanted:
+        return _known(wanted, None)
+    name, _, version = wanted.partition(":")
+    row = catalog.model(name)
+    try:
+        with translated():
+            found = _get(connection, row.name if row else name, version)
+    except NotFoundError as error:
+        raise _missing(wanted, error) from error
+    return BaseModel(
+        found.name,
+        f"azureml://registries/{REGISTRY}/models/{found.name}/versions/{found.version}",
+        sizes(found, "finetune_compute_allow_list", "finetune-recommended-sku", row.finetune_sizes if row else ()),
+        sizes(found, "inference_compute_allow_list", "inference-recommended-sku", row.inference_sizes if row else ()),
+    )
+
+
+def component(connection: Connection, name: str) -> Any:
+    """Fetches the newest version of a registry component."""
+    with translated():
+        return connection.registry.components.get(name, label="latest")
+
+
+def sizes(model: Any, tag: str, key: str, ours: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns a model's list of machine sizes: from its tags, else its properties, else our own table."""
+    for text in ((model.tags or {}).get(tag), (model.properties or {}).get(key)):
+        if text:
+            return _listed(str(text))
+    return ours or (catalog.DEFAULT_SIZE,)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Reads "['a', 'b']" and "a, b"."""
+    if text.lstrip().startswith("["):
+        return tuple(str(item) for item in ast.literal_eval(text))
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _known(name: str, address: str | None) -> BaseModel:
+    row = catalog.model(name)
+    default = (catalog.DEFAULT_SIZE,)
+    return BaseModel(name, address, row.finetune_sizes if row else default, row.inference_sizes if row else default)
+
+
+def _get(connection: Connection, name: str, version: str) -> Any:
+    models = connection.registry.models
+    return models.get(name, version=version) if version else models.get(name, label="latest")
+
+
+def _missing(wanted: str, error: NotFoundError) -> NotFoundError:
+    row = catalog.model(wanted.partition(":")[0])
+    if row and row.successor:
+        return NotFoundError(
+            f"{wanted} is no longer in the registry: retired on {row.retires}.", remedy=f"Take {row.successor}."
+        )
+    near = catalog.nearest(wanted)
+    return NotFoundError(
+        f"the registry has no model {wanted}: {error}", remedy=f"Did you mean {near}?" if near else None
+    )

@@ -1,0 +1,64 @@
+"""A job with everything in it settled: ids instead of names, a size instead of a wish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phi_azure.config import FineTune
+
+JOB_TAG = "phi_azure.job"
+DATA_TAG = "phi_azure.data"
+ROUTE_TAG = "phi_azure.route"
+BASE_TAG = "phi_azure.base_model"
+MODEL_TAG = "phi_azure.registered_name"
+EPOCHS_TAG = "phi_azure.epochs"
+RUN_TAG = "phi_azure.run"
+RESUMES_TAG = "phi_azure.resumes"
+OURS = {"phi_azure": "1"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is sent to Azure as one job."""
+
+    job: FineTune
+    run_name: str
+    training_data: str
+    """Id of the data asset."""
+    data_hash: str
+    model_id: str | None = None
+    """Id in the registry; None for a Hugging Face id."""
+    validation_data: str | None = None
+    size: str | None = None
+    gpus: int | None = None
+    resumes: str | None = None
+    """The run whose last checkpoint this one goes on from."""
+    extra_tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything that the job makes."""
+        tags = {
+            **self.job.tags,
+            **OURS,
+            JOB_TAG: self.job.name,
+            DATA_TAG: self.data_hash,
+            ROUTE_TAG: self.job.route.kind,
+            BASE_TAG: self.job.model,
+            MODEL_TAG: self.job.model_name,
+            EPOCHS_TAG: str(self.job.route.epochs),
+            **self.extra_tags,
+        }
+        return {**tags, RESUMES_TAG: self.resumes} if self.resumes else tags
+
+
+def as_text(value: object) -> str:
+    """Writes a value as Azure's inputs want it: everything is text, booleans in lower case, numbers without exponent."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    return str(value)

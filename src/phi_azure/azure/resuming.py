@@ -1,0 +1,77 @@
+"""Sends a job again, as it was sent, to go on from the checkpoints of the first."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from azure.core.rest import HttpRequest
+
+from phi_azure.azure.client import MANAGEMENT
+from phi_azure.azure.failures import translated
+from phi_azure.azure.order import RESUMES_TAG
+
+if TYPE_CHECKING:
+    from phi_azure.azure.client import Connection
+
+# what the service adds to a job, and would not take back
+_SERVICE_ONLY = {
+    "status",
+    "services",
+    "componentId",
+    "sourceJobId",
+    "identity",
+    "notificationSetting",
+    "secretsConfiguration",
+}
+_API = {"Pipeline": "2024-01-01-preview", "FineTuning": "2024-10-01-preview"}
+
+
+def again(connection: Connection, name: str) -> str:
+    """Sends the body of a job anew under another name, and returns the name."""
+    with translated():
+        kind = _job(connection, name, _API["Pipeline"])["jobType"]
+        body = resumed_body(_job(connection, name, _API[kind]), name)
+        new_name = successor(name)
+        body["displayName"] = new_name
+        address = f"{MANAGEMENT}{connection.id}/jobs/{new_name}"
+        connection.send(HttpRequest("PUT", address, params={"api-version": _API[kind]}, json={"properties": body}))
+    return new_name
+
+
+def successor(name: str) -> str:
+    """Returns a new name with the same beginning."""
+    stem, _, token = name.rpartition("-")
+    return f"{stem if stem and len(token) == 6 else name}-{secrets.token_hex(3)}"
+
+
+def resumed_body(properties: dict[str, Any], name: str) -> dict[str, Any]:
+    """Returns the body to send: the same job, told to take the checkpoint of the one that it names in a tag."""
+    body = {key: value for key, value in properties.items() if key not in _SERVICE_ONLY and value is not None}
+    body["properties"] = {}
+    body["tags"] = {**(properties.get("tags") or {}), RESUMES_TAG: name}
+    body["outputs"] = {key: _asked(output) for key, output in (properties.get("outputs") or {}).items()}
+    if "jobs" in body:
+        body["jobs"] = {key: _node(node) for key, node in body["jobs"].items()}
+        body["settings"] = {**(body.get("settings") or {}), "force_rerun": False}
+    return body
+
+
+def _node(node: dict[str, Any]) -> dict[str, Any]:
+    flag = {"resume_from_checkpoint": {"value": "true", "job_input_type": "literal"}}
+    return {**node, "inputs": {**(node.get("inputs") or {}), **flag}}
+
+
+def _asked(output: dict[str, Any]) -> dict[str, Any]:
+    """Keeps what a user says of an output; where it lies is the service's part."""
+    return {
+        key: value
+        for key, value in output.items()
+        if key in {"jobOutputType", "assetName", "mode"} and value is not None
+    }
+
+
+def _job(connection: Connection, name: str, version: str) -> dict[str, Any]:
+    document: dict[str, Any] = connection.get(f"{MANAGEMENT}{connection.id}/jobs/{name}", {"api-version": version})
+    properties: dict[str, Any] = document["properties"]
+    return properties

@@ -1,0 +1,139 @@
+"""A registered model: deploy it, download it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from phi_azure import catalog
+from phi_azure.endpoint import Endpoint
+from phi_azure.errors import ConflictError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from phi_azure.azure.client import Connection
+    from phi_azure.azure.endpoints import Deployable, Found
+
+Kind = Literal["serverless", "managed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was done on the way: `kind` is a short word, such as `data`, `cluster`, `job` or `endpoint`."""
+
+    kind: str
+    message: str
+
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of a list of models."""
+
+    name: str
+    version: str
+    created: datetime | None
+    run_name: str | None
+    kind: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A tuned model in the workspace; made by `Run.register`, found by `Workspace.model`."""
+
+    name: str
+    version: str
+    id: str
+    kind: Kind
+    """Which endpoints take it: serverless jobs make models for serverless endpoints."""
+    run_name: str | None
+    """The job that made it."""
+    tags: dict[str, str] = field(repr=False)
+    raw: object = field(repr=False)
+    """Azure's own object."""
+    path: str = field(repr=False)
+    _connection: Connection = field(repr=False)
+    _on_event: OnEvent | None = field(default=None, repr=False)
+
+    def deploy(
+        self, endpoint_name: str, *, size: str | None = None, instances: int = 1, kind: Kind | None = None
+    ) -> Endpoint:
+        """Makes an endpoint for the model and waits until it answers; paid by the hour until it is deleted.
+
+        Args:
+            endpoint_name: unique in the region; 3 to 32 letters, digits and dashes.
+            size: machine of a managed endpoint; None takes the first that the base model lists.
+            instances: machines of a managed endpoint.
+            kind: None takes the kind that fits the run.
+
+        Raises:
+            ConflictError: the name is taken, or the kind does not take this model.
+            QuotaError, SizeError: Azure has no such machines for you. Nothing is left behind.
+        """
+        from phi_azure.azure import endpoints
+
+        if (kind or self.kind) != self.kind:
+            raise ConflictError(f"{self.name} comes from a {self.kind} job; only {self.kind} endpoints take it.")
+        if self.kind == "serverless":
+            return self._wrap(
+                endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1), self._say)
+            )
+        what = self._deployable(size or self._default_size(), instances)
+        return self._wrap(endpoints.deploy_managed(self._connection, endpoint_name, what, self._say))
+
+    def download(self, folder: Path | str) -> Path:
+        """Copies the model's files into a folder, several at once; returns the folder."""
+        from phi_azure.azure import storage
+
+        return storage.download(self._connection, self.path, Path(folder))
+
+    def delete(self) -> None:
+        """Archives this version: it leaves the lists; its files stay in the workspace's storage."""
+        from phi_azure.azure import models
+
+        models.delete(self._connection, self.name, self.version)
+
+    def _deployable(self, size: str, instances: int) -> Deployable:
+        from phi_azure.azure import endpoints, models
+        from phi_azure.azure.order import OURS, RUN_TAG
+
+        tags = {**self.tags, **OURS, RUN_TAG: self.run_name or ""}
+        model_id = (
+            models.serverless_id(self._connection, self.name, self.version) if self.kind == "serverless" else self.id
+        )
+        return endpoints.Deployable(model_id, size, instances, tags)
+
+    def _default_size(self) -> str:
+        from phi_azure.azure.order import BASE_TAG
+
+        row = catalog.model(self.tags.get(BASE_TAG, "").partition(":")[0])
+        return row.inference_sizes[0] if row else catalog.DEFAULT_SIZE
+
+    def _wrap(self, found: Found) -> Endpoint:
+        return Endpoint.from_azure(self._connection, found)
+
+    def _say(self, kind: str, message: str) -> None:
+        if self._on_event:
+            self._on_event(Event(kind, message))
+
+
+def load(connection: Connection, name: str, version: str | None, on_event: OnEvent | None = None) -> Model:
+    """Reads a model from the workspace; without a version the newest. Raises NotFoundError."""
+    from phi_azure.azure import models
+
+    return wrap(connection, models.find(connection, name, version), on_event)
+
+
+def wrap(connection: Connection, raw: object, on_event: OnEvent | None = None) -> Model:
+    """Makes a Model of Azure's own object."""
+    from phi_azure.azure import models
+
+    facts = models.facts(raw)
+    kind: Kind = "serverless" if facts.kind == "serverless" else "managed"
+    return Model(
+        facts.name, facts.version, facts.id, kind, facts.run_name, facts.tags, raw, facts.path, connection, on_event
+    )

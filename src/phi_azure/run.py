@@ -1,0 +1,424 @@
+"""A job that was sent: what it does, what it measured, what it wrote, what came out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from phi_azure import model as models_of_ours
+from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished, NotFoundError, RunCancelled, RunFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from phi_azure.azure.client import Connection
+    from phi_azure.azure.runs import LogReader, Record
+    from phi_azure.azure.tracking import MetricReader
+    from phi_azure.model import Model, OnEvent
+
+RouteName = Literal["serverless", "managed"]
+_PATIENCE_S = 600.0  # of a network that is away, before waiting ends
+_FIRST_POLL_S, _SLOWEST_POLL_S = 0.5, 15.0
+_TAIL = 15
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a job."""
+
+    name: str
+    status: str
+    started: datetime | None
+    ended: datetime | None
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric."""
+
+    step: int
+    value: float
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Update:
+    """What came since the last one."""
+
+    status: str
+    steps: tuple[Step, ...] = ()
+    new_metrics: dict[str, list[Point]] = field(default_factory=dict)
+    new_log_lines: tuple[str, ...] = ()
+    progress: float | None = None
+    """Share of the training that is done, 0 to 1; None before it is known."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One line of a list of runs."""
+
+    name: str
+    status: str
+    route: str
+    created: datetime | None
+    experiment: str | None = None
+
+
+class Run:
+    """One job in Azure, by name; made by `Workspace.submit`, found by `Workspace.run`. Closing it changes nothing there."""
+
+    def __init__(self, connection: Connection, record: Record, on_event: OnEvent | None = None) -> None:
+        self._connection = connection
+        self._record = record
+        self._on_event = on_event
+
+    def __repr__(self) -> str:
+        """Names the run and its state at the last look."""
+        return f"Run({self.name!r}, status={self.status!r})"
+
+    @property
+    def name(self) -> str:
+        """Azure's name of the job."""
+        return self._record.run_id
+
+    @property
+    def status(self) -> str:
+        """Azure's word for its state at the last look, such as Running or Completed; `refresh` looks again."""
+        return self._record.status
+
+    @property
+    def route(self) -> RouteName:
+        """Where it trains."""
+        from phi_azure.azure.order import ROUTE_TAG
+
+        named = self._record.tags.get(ROUTE_TAG)
+        if named in {"serverless", "managed"}:
+            return "serverless" if named == "serverless" else "managed"
+        return "serverless" if self._record.properties.get("_fineTuningJobType") == "MaaS" else "managed"
+
+    @property
+    def error(self) -> str | None:
+        """Azure's reason, when it failed."""
+        return self._record.error
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the job."""
+        return dict(self._record.tags)
+
+    @property
+    def url(self) -> str:
+        """The page of the job in the studio."""
+        return f"https://ml.azure.com/runs/{self.name}?wsid={self._connection.id}"
+
+    @property
+    def raw(self) -> object:
+        """Azure's own object of the job, fetched now."""
+        from phi_azure.azure.failures import translated
+
+        with translated():
+            raw: object = self._connection.ml.jobs.get(self.name)
+            return raw
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, well or not, at the last look."""
+        from phi_azure.azure.runs import OVER
+
+        return self.status in OVER
+
+    def refresh(self) -> Run:
+        """Looks again, and returns itself."""
+        from phi_azure.azure import runs
+
+        self._record = runs.fetch(self._connection, self.name)
+        return self
+
+    def steps(self) -> list[Step]:
+        """Reads the steps of a pipeline, in order; a fine-tuning job may have none."""
+        return [_step(record) for record in self._step_records()]
+
+    def metrics(self, key: str | None = None, since: datetime | None = None) -> dict[str, list[Point]]:
+        """Reads what was measured, by name, in the order of the training steps.
+
+        Args:
+            key: one metric only, such as `loss`.
+            since: only what was measured after this moment.
+        """
+        found = _Progress(self._connection, self.name).metrics(self._step_records())
+        return {
+            name: [
+                point for point in sorted(points, key=lambda point: point.step) if since is None or point.time > since
+            ]
+            for name, points in found.items()
+            if key in {None, name}
+        }
+
+    def logs(self, step: str | None = None, *, follow: bool = False) -> Iterator[str]:
+        """Yields the lines of the log: of one step by name, or of the step that trains.
+
+        With `follow`, yields what comes until the run is over. Raises NotFoundError for a step that is not there.
+        """
+        reader: LogReader | None = None
+        pace = self._pace()
+        while True:
+            over = self.refresh().over or not follow
+            reader = reader or self._log_of(step, required=over)
+            if reader:
+                yield from reader.new_lines(last=over)
+            if over:
+                return
+            time.sleep(next(pace))
+
+    def events(self, poll: float | None = None) -> Iterator[Update]:
+        """Yields an update at each look until the run is over; the last one has the final status.
+
+        Args:
+            poll: seconds between two looks; None starts at half a second and slows down to 15 (on this machine it does not).
+        """
+        progress = _Progress(self._connection, self.name)
+        pace = self._pace(poll)
+        while True:
+            self._look(pace)
+            yield self._update(progress)
+            if self.over:
+                return
+            time.sleep(next(pace))
+
+    def wait(
+        self, timeout: float | None = None, poll: float | None = None, on_update: Callable[[Update], None] | None = None
+    ) -> Run:
+        """Waits until the run is over and returns itself; a network that is away for some minutes does not end it.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            poll: seconds between two looks, as in `events`.
+            on_update: is given each update, such as to show it.
+
+        Raises:
+            RunFailed: it failed; the message holds Azure's reason and the end of the log.
+            RunCancelled: somebody stopped it.
+            NotFinished: the time was over first; the run goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for update in self._until(deadline, poll):
+            if on_update:
+                on_update(update)
+        return self._ended_well()
+
+    def cancel(self) -> None:
+        """Asks Azure to stop the job, and looks again; what it wrote so far stays."""
+        from phi_azure.azure import runs
+
+        runs.cancel(self._connection, self.name)
+        self.refresh()
+
+    def resume(self) -> Run:
+        """Sends the job again, to go on from the last checkpoint of this one; returns the new run.
+
+        Raises:
+            ConflictError: this run is not over, or ended well.
+            ConfigError: serverless jobs in Azure keep no checkpoint that a new job could take.
+        """
+        from phi_azure.azure import resuming
+
+        if not self.refresh().over or self.status == "Completed":
+            raise ConflictError(
+                f"{self.name} is {self.status}; only a run that failed or was cancelled can be resumed."
+            )
+        if self._record.kind == "FineTuning" and not self._connection.local:
+            raise ConfigError(
+                f"{self.name} is a fine-tuning job; Azure keeps no checkpoint of it that a new job could take.",
+                remedy="Submit it again, or train with ManagedCompute(job='pipeline'), which can be resumed.",
+            )
+        name = resuming.again(self._connection, self.name)
+        return load(self._connection, name, self._on_event)
+
+    @property
+    def model(self) -> Model | None:
+        """The registered model that came out of it, or None."""
+        from phi_azure.azure import models
+
+        raw = models.of_run(self._connection, self.name, self._model_name)
+        return None if raw is None else models_of_ours.wrap(self._connection, raw, self._on_event)
+
+    def register(self, name: str | None = None) -> Model:
+        """Registers the tuned model under the job's name, or another; one that is registered already is returned.
+
+        Raises:
+            ConflictError: the run has not ended well.
+        """
+        from phi_azure.azure import managed, models
+        from phi_azure.azure.order import RUN_TAG
+
+        if not self.over:
+            self.refresh()
+        if self.status != "Completed":
+            raise ConflictError(f"{self.name} is {self.status}; a model comes of a run that is Completed.")
+        name = name or self._model_name
+        if raw := models.of_run(self._connection, self.name, name):
+            return models_of_ours.wrap(self._connection, raw, self._on_event)
+        output = "registered_model" if self._record.kind == "FineTuning" else managed.OUTPUT
+        raw = models.register(self._connection, name, self.name, output, {**self.tags, RUN_TAG: self.name})
+        return models_of_ours.wrap(self._connection, raw, self._on_event)
+
+    def download(self, folder: Path | str) -> Path:
+        """Copies what the job left into a folder, registered or not; returns the folder."""
+        from phi_azure.azure import models, storage
+
+        return storage.download(self._connection, models.output_address(self._connection, self.name), Path(folder))
+
+    @property
+    def _model_name(self) -> str:
+        from phi_azure.azure.order import MODEL_TAG
+
+        return self._record.tags.get(MODEL_TAG) or self._record.properties.get("_outputModelName") or self.name
+
+    def _step_records(self) -> list[Record]:
+        from phi_azure.azure import runs
+
+        return runs.steps(self._connection, self.name)
+
+    def _update(self, progress: _Progress) -> Update:
+        records = self._step_records()
+        return Update(
+            status=self.status,
+            steps=tuple(_step(record) for record in records),
+            new_metrics=progress.metrics(records),
+            new_log_lines=tuple(progress.log_lines(records, last=self.over)),
+            progress=progress.share(self._record.tags),
+        )
+
+    def _look(self, pace: Iterator[float]) -> None:
+        """Refreshes; a service or network that is away is asked again for ten minutes."""
+        away_since: float | None = None
+        while True:
+            try:
+                self.refresh()
+            except AzureError:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _PATIENCE_S:
+                    raise
+                time.sleep(next(pace))
+            else:
+                return
+
+    def _until(self, deadline: float | None, poll: float | None) -> Iterator[Update]:
+        progress = _Progress(self._connection, self.name)
+        pace = self._pace(poll)
+        while True:
+            self._look(pace)
+            yield self._update(progress)
+            if self.over:
+                return
+            pause = next(pace)
+            if deadline is not None and time.monotonic() + pause > deadline:
+                time.sleep(max(0.0, deadline - time.monotonic()))
+                self._look(pace)
+                if not self.over:
+                    raise NotFinished(
+                        f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}"
+                    )
+                continue
+            time.sleep(pause)
+
+    def _ended_well(self) -> Run:
+        if self.status == "Completed":
+            return self
+        if self.status == "Canceled":
+            raise RunCancelled(f"{self.name} was cancelled.", remedy=f"phi-azure resume {self.name}")
+        raise RunFailed(f"{self.name} is {self.status}: {self._why()}", remedy=f"phi-azure logs {self.name}")
+
+    def _why(self) -> str:
+        """Returns Azure's reason, that of the step that failed, and the end of its log."""
+        records = [record for record in self._step_records() if record.status == self.status]
+        reasons = [reason for reason in dict.fromkeys([self.error, *(record.error for record in records)]) if reason]
+        blamed = records[0] if records else self._record
+        if records:
+            reasons.insert(0, f"step {blamed.title}")
+        tail = _reader(self._connection, blamed.run_id).new_lines(last=True)[-_TAIL:]
+        return "\n".join([": ".join(reasons) or "Azure gives no reason", *tail])
+
+    def _log_of(self, step: str | None, *, required: bool) -> LogReader | None:
+        records = self._step_records()
+        if step is None:
+            chosen = _training(records) or (self._record if required or not records else None)
+        else:
+            chosen = next((record for record in records if step in {record.title, record.run_id}), None)
+            if chosen is None and required:
+                names = ", ".join(record.title for record in records) or "none"
+                raise NotFoundError(f"{self.name} has no step {step}; it has: {names}.")
+        return _reader(self._connection, chosen.run_id) if chosen else None
+
+    def _pace(self, poll: float | None = None) -> Iterator[float]:
+        """Yields the pauses between two looks."""
+        pause = poll or _FIRST_POLL_S
+        while True:
+            yield pause
+            if poll is None and not self._connection.local:
+                pause = min(pause * 1.5, _SLOWEST_POLL_S)
+
+
+def load(connection: Connection, name: str, on_event: OnEvent | None = None) -> Run:
+    """Finds a run by name. Raises NotFoundError."""
+    from phi_azure.azure import runs
+
+    return Run(connection, runs.fetch(connection, name), on_event)
+
+
+class _Progress:
+    """What has been read of a run so far, so that each look brings only what is new."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._metrics: dict[str, MetricReader] = {}
+        self._log: LogReader | None = None
+        self._epoch = 0.0
+
+    def metrics(self, records: list[Record]) -> dict[str, list[Point]]:
+        """Returns the new values of the job and of the step that trains."""
+        from phi_azure.azure.tracking import MetricReader
+
+        training = _training(records)
+        found: dict[str, list[Point]] = {}
+        for run_id in [self._name, *([training.run_id] if training and training.started else [])]:
+            reader = self._metrics.setdefault(run_id, MetricReader(self._connection, run_id))
+            for key, values in reader.new_values().items():
+                points = [
+                    Point(step, value, datetime.fromtimestamp(when, timezone.utc)) for step, value, when in values
+                ]
+                found.setdefault(key, []).extend(points)
+        self._epoch = max([self._epoch, *(point.value for point in found.get("epoch", []))])
+        return found
+
+    def log_lines(self, records: list[Record], *, last: bool) -> list[str]:
+        """Returns the new lines of the step that trains, or of the job when it has no steps."""
+        training = _training(records)
+        if self._log is None and (training or not records):
+            self._log = _reader(self._connection, training.run_id if training else self._name)
+        return self._log.new_lines(last=last) if self._log else []
+
+    def share(self, tags: dict[str, str]) -> float | None:
+        """Returns how much of the epochs is done."""
+        from phi_azure.azure.order import EPOCHS_TAG
+
+        epochs = float(tags.get(EPOCHS_TAG, 0))
+        return min(1.0, self._epoch / epochs) if epochs and self._epoch else None
+
+
+def _reader(connection: Connection, run_id: str) -> LogReader:
+    from phi_azure.azure.runs import LogReader
+
+    return LogReader(connection, run_id)
+
+
+def _training(records: list[Record]) -> Record | None:
+    return next((record for record in records if record.trains), None)
+
+
+def _step(record: Record) -> Step:
+    return Step(record.title, record.status, record.started, record.ended, record.run_id)

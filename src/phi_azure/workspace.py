@@ -1,0 +1,370 @@
+"""A workspace: in Azure, or on this machine; where jobs are sent and what came of them is found."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phi_azure import catalog, dataset
+from phi_azure import model as models_of_ours
+from phi_azure import run as runs_of_ours
+from phi_azure.config import FineTune, ManagedCompute
+from phi_azure.endpoint import Endpoint, EndpointInfo
+from phi_azure.errors import ConfigError
+from phi_azure.model import Event, Model, ModelInfo, OnEvent
+from phi_azure.run import Run, RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from azure.ai.ml import MLClient
+    from azure.core.credentials import TokenCredential
+    from typing_extensions import Self
+
+    from phi_azure.azure.catalogue import BaseModel
+    from phi_azure.azure.client import Connection
+    from phi_azure.azure.order import Order
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class WorkspaceInfo:
+    """Which workspace it is."""
+
+    name: str
+    resource_group: str
+    subscription_id: str
+    region: str
+    local: bool
+
+
+class Workspace:
+    """Where jobs are sent. Nothing is asked of Azure before the first thing that is wanted.
+
+    Args:
+        subscription_id: the subscription's id.
+        resource_group: the resource group's name.
+        name: the workspace's name.
+        credential: anything of azure-identity; None takes the usual chain: environment, managed identity, az login.
+        on_event: is told what is made, reused and uploaded on the way.
+    """
+
+    def __init__(
+        self,
+        subscription_id: str,
+        resource_group: str,
+        name: str,
+        credential: TokenCredential | None = None,
+        *,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self._connection = _connect(subscription_id, resource_group, name, credential)
+        self._close: Callable[[], None] = lambda: None
+        self._on_event = on_event
+
+    @classmethod
+    def from_config(cls, path: Path | str | None = None, credential: TokenCredential | None = None) -> Workspace:
+        """Opens the workspace that Azure's config.json names: the file given, or the first one here or in a folder above.
+
+        Raises:
+            ConfigError: there is no such file, or it does not name a workspace.
+        """
+        file = _find_config(path)
+        try:
+            values = json.loads(file.read_text(encoding="utf-8-sig"))
+            ids = values["subscription_id"], values["resource_group"], values["workspace_name"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{file} does not name a workspace: it needs subscription_id, resource_group and workspace_name."
+            raise ConfigError(message, remedy="Download it in the studio: the workspace's name, top right.") from error
+        return cls(*ids, credential)
+
+    @classmethod
+    def local(
+        cls,
+        folder: Path | str = ".phi-azure",
+        weights: dict[str, Path] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+    ) -> Workspace:
+        """Opens a workspace on this machine: the same client and requests, answered by the emulator; jobs really train.
+
+        Args:
+            folder: where everything is kept; jobs go on when this process ends.
+            weights: folders with real weights, by model name; without them a tiny Phi stands in.
+            on_event: is told what is made, reused and uploaded on the way.
+        """
+        from phi_azure.emulator import open_folder
+
+        opened = open_folder(Path(folder), weights=weights)
+        made = cls(
+            opened.subscription_id, opened.resource_group, opened.workspace, opened.credential, on_event=on_event
+        )
+        made._connection = replace(made._connection, local=True)
+        made._close = opened.close
+        return made
+
+    def __repr__(self) -> str:
+        """Names the workspace."""
+        return f"Workspace({self._connection.workspace!r}{', local' if self._connection.local else ''})"
+
+    def __enter__(self) -> Self:
+        """Opens it, for a `with` block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes connections; jobs go on."""
+        self._connection.close()
+        self._close()
+
+    @property
+    def ml_client(self) -> MLClient:
+        """Azure's own client of the workspace, for everything that is not here."""
+        return self._connection.ml
+
+    def info(self) -> WorkspaceInfo:
+        """Asks Azure for the workspace; raises what keeps one from working in it."""
+        from phi_azure.azure.failures import translated
+
+        link = self._connection
+        with translated():
+            return WorkspaceInfo(link.workspace, link.resource_group, link.subscription_id, link.region, link.local)
+
+    def submit(self, job: FineTune | Path | str, on_event: OnEvent | None = None) -> Run:
+        """Checks the data, makes what is missing, uploads what is new, and sends the job; returns without waiting.
+
+        A cluster is made if there is none of its name; it costs nothing while it is idle. The job costs from here on.
+
+        Raises:
+            DataError: the rows are not what the job could learn from; nothing was sent.
+            ConfigError, NotFoundError, SizeError, QuotaError, RegionError: why Azure would not take it.
+        """
+        from phi_azure.azure import managed, runs, serverless
+        from phi_azure.azure.catalogue import component
+
+        job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
+        check_data(job)
+        _refuse_retired(job)
+        order = self._order(job, on_event or self._on_event)
+        if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
+            made = managed.pipeline_job(order, component(self._connection, managed.COMPONENT))
+        else:
+            made = serverless.finetuning_job(order)
+        runs.submit(self._connection, made)
+        self._say(on_event, "job", f"sent {order.run_name}")
+        return self.run(order.run_name)
+
+    def run(self, name: str) -> Run:
+        """Finds a run by name. Raises NotFoundError."""
+        from phi_azure.azure.failures import translated
+
+        with translated():
+            return runs_of_ours.load(self._connection, name, self._on_event)
+
+    def runs(self, limit: int = 50) -> list[RunInfo]:
+        """Lists the fine-tuning jobs of the workspace and the pipelines that phi_azure sent, newest first."""
+        from phi_azure.azure import listing
+
+        return [
+            RunInfo(found.name, found.status, found.route, found.created, found.experiment)
+            for found in listing.jobs(self._connection, limit)
+        ]
+
+    def model(self, name: str, version: str | None = None) -> Model:
+        """Finds a registered model; without a version the newest. Raises NotFoundError."""
+        return models_of_ours.load(self._connection, name, version, self._on_event)
+
+    def models(self) -> list[ModelInfo]:
+        """Lists the newest version of each registered model."""
+        from phi_azure.azure import models
+
+        found = [models.facts(raw) for raw in models.newest(self._connection)]
+        return [ModelInfo(one.name, one.version, one.created, one.run_name, one.kind) for one in found]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Finds an endpoint of either kind. Raises NotFoundError."""
+        from phi_azure.azure import endpoints
+
+        return Endpoint.from_azure(self._connection, endpoints.find(self._connection, name))
+
+    def endpoints(self) -> list[EndpointInfo]:
+        """Lists the endpoints of both kinds."""
+        from phi_azure.azure import endpoints
+
+        return [
+            EndpointInfo(one.name, one.kind, one.status, one.scoring_uri, "phi_azure" in one.tags)
+            for one in endpoints.every(self._connection)
+        ]
+
+    def deploy_base(
+        self,
+        model: str = catalog.DEFAULT_MODEL,
+        name: str = "base",
+        *,
+        kind: str = "managed",
+        size: str | None = None,
+        instances: int = 1,
+    ) -> Endpoint:
+        """Makes an endpoint for a model of the registry as it comes, such as to compare a tuned one with; paid by the hour.
+
+        Args:
+            model: its name in the registry, with a version if wanted.
+            name: the endpoint's.
+            kind: `managed`, or `serverless` where Azure offers the model so.
+            size: machine of a managed endpoint; None takes the first that the model lists.
+            instances: machines of a managed endpoint.
+        """
+        from phi_azure.azure import catalogue, endpoints
+        from phi_azure.azure.order import BASE_TAG, OURS
+
+        base = catalogue.find(self._connection, model)
+        if base.id is None:
+            raise ConfigError(f"{model} is not in Azure's registry; only what is there can be deployed as it comes.")
+        tags = {**OURS, BASE_TAG: model}
+        if kind == "serverless":
+            address = base.id.partition("/versions/")[0]
+            found = endpoints.deploy_serverless(
+                self._connection, name, endpoints.Deployable(address, tags=tags), self._teller(None)
+            )
+        else:
+            what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags)
+            found = endpoints.deploy_managed(self._connection, name, what, self._teller(None))
+        return Endpoint.from_azure(self._connection, found)
+
+    def removable(self, *, clusters: bool = False) -> list[str]:
+        """Lists what `down` would delete, as `endpoint NAME` and `cluster NAME`: only what phi_azure made."""
+        from phi_azure.azure import compute, endpoints
+
+        found = [f"endpoint {one.name}" for one in endpoints.ours(self._connection)]
+        return found + ([f"cluster {name}" for name in compute.our_clusters(self._connection)] if clusters else [])
+
+    def down(self, *, clusters: bool = False) -> list[str]:
+        """Deletes the endpoints that phi_azure made, and its clusters if asked; models, runs and data stay."""
+        from phi_azure.azure import compute, endpoints
+
+        removed = []
+        for one in list(endpoints.ours(self._connection)):
+            endpoints.delete(self._connection, one.name, one.kind)
+            removed.append(f"endpoint {one.name}")
+        for name in compute.our_clusters(self._connection) if clusters else []:
+            compute.delete_cluster(self._connection, name)
+            removed.append(f"cluster {name}")
+        return removed
+
+    def _order(self, job: FineTune, on_event: OnEvent | None) -> Order:
+        """Settles what the job leaves open: model, machines, data."""
+        from phi_azure.azure import catalogue, data
+        from phi_azure.azure.order import JOB_TAG, OURS, Order
+
+        say = self._teller(on_event)
+        base = catalogue.find(self._connection, job.model)
+        _refuse_foreign(job, base)
+        tags = {**job.tags, **OURS, JOB_TAG: job.name}
+        size = self._machines(job, base, tags, on_event)
+        training, digest = data.ensure_asset(self._connection, job.training_data, f"{job.name}-training", tags, say)
+        validation = None
+        if job.validation_data is not None:
+            validation, _ = data.ensure_asset(
+                self._connection, job.validation_data, f"{job.name}-validation", tags, say
+            )
+        return Order(
+            job=job,
+            run_name=f"{job.name}-{secrets.token_hex(3)}",
+            training_data=training,
+            data_hash=digest,
+            model_id=base.id,
+            validation_data=validation,
+            size=size,
+            gpus=_gpus(job, size),
+        )
+
+    def _machines(self, job: FineTune, base: BaseModel, tags: dict[str, str], on_event: OnEvent | None) -> str | None:
+        from phi_azure.azure import compute
+
+        if not isinstance(job.route, ManagedCompute) or job.route.instance_types:
+            return None
+        default = base.finetune_sizes[0]
+        if job.route.cluster is None:
+            return job.route.size or default
+        return compute.ensure_cluster(self._connection, job.route, default, tags, self._teller(on_event))
+
+    def _teller(self, on_event: OnEvent | None) -> Callable[[str, str], None]:
+        return lambda kind, message: self._say(on_event, kind, message)
+
+    def _say(self, on_event: OnEvent | None, kind: str, message: str) -> None:
+        listener = on_event or self._on_event
+        if listener:
+            listener(Event(kind, message))
+
+
+def check_data(job: FineTune) -> list[dataset.Report]:
+    """Checks the job's files on disk; raises DataError with what is wrong. Data assets of Azure are taken as they are."""
+    splits: tuple[tuple[Path | None, dataset.Split], ...] = (
+        (job.training_data, "training"),
+        (job.validation_data, "validation"),
+    )
+    reports = [
+        dataset.check(path, job.route.kind, split)
+        for path, split in splits
+        if path and not str(path).startswith("azureml:")
+    ]
+    for report in reports:
+        report.raise_for_errors()
+    return reports
+
+
+def _refuse_retired(job: FineTune) -> None:
+    """Refuses what Azure no longer trains serverlessly, before anything is uploaded."""
+    row = catalog.model(job.model.partition(":")[0])
+    if job.route.kind == "serverless" and row and row.retires and row.retires <= date.today():  # noqa: DTZ011  a day, not a moment
+        remedy = f"Take {row.successor}, or ManagedCompute." if row.successor else "Take ManagedCompute."
+        raise ConfigError(f"{row.name} was retired from serverless fine-tuning on {row.retires}.", remedy=remedy)
+
+
+def _refuse_foreign(job: FineTune, base: BaseModel) -> None:
+    pipeline = isinstance(job.route, ManagedCompute) and job.route.job == "pipeline"
+    if base.id is None and not pipeline:
+        raise ConfigError(
+            f"{job.model} is a Hugging Face id; only ManagedCompute(job='pipeline') fetches such models.",
+            remedy="Name a model of Azure's registry, such as Phi-4-mini-instruct.",
+        )
+
+
+def _gpus(job: FineTune, size: str | None) -> int | None:
+    if not isinstance(job.route, ManagedCompute) or size is None:
+        return None
+    row = catalog.size(size)
+    return job.route.gpus or (row.gpus if row else 1)
+
+
+def _connect(subscription_id: str, resource_group: str, name: str, credential: TokenCredential | None) -> Connection:
+    from phi_azure.azure.client import Connection, default_credential
+
+    return Connection(subscription_id, resource_group, name, credential or default_credential())
+
+
+def _find_config(path: Path | str | None) -> Path:
+    """Looks where Azure's own client looks: here, in .azureml, and so on in each folder above."""
+    if path is not None:
+        given = Path(path)
+        return given / CONFIG if given.is_dir() else given
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        for candidate in (folder / CONFIG, folder / ".azureml" / CONFIG):
+            if candidate.is_file():
+                return candidate
+    raise ConfigError(
+        f"there is no {CONFIG} here or in a folder above.",
+        remedy="Download it in the studio (the workspace's name, top right), or work on this machine: --local.",
+    )
