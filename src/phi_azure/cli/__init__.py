@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ def group(context: click.Context) -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of breaking
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,0 +1,194 @@
+"""The verbs against the emulator, through Azure's own client; jobs are scripted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phi_azure import testing
+from phi_azure.cli import run
+from phi_azure.engine.headlines import write_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Command = Callable[..., tuple[int, str, str]]
+
+JOB = """\
+name: tone
+training_data: train.jsonl
+route:
+  kind: {kind}
+"""
+ROUTES = ("serverless", "managed")
+
+
+@pytest.fixture
+def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[testing.Azure]:
+    """A folder with config.json, data and a job file for each route, and Azure's answers."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PHI_AZURE_LOCAL", raising=False)
+    write_dataset(tmp_path, train=20, validation=5, test=5)
+    for kind in ROUTES:
+        (tmp_path / f"{kind}.yaml").write_text(JOB.format(kind=kind), encoding="utf-8")
+    with testing.azure() as handle:
+        ids = {
+            "subscription_id": handle.subscription_id,
+            "resource_group": handle.resource_group,
+            "workspace_name": handle.workspace,
+        }
+        (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+        yield handle
+
+
+@pytest.fixture
+def phi(azure: testing.Azure, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs one command and returns its exit code, stdout and stderr."""
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = run(words)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_job_from_file_to_answer(route: str, phi: Command, azure: testing.Azure) -> None:
+    """Every verb of a job's life, each with what the one before printed."""
+    azure.jobs.script(metrics={"loss": [2.0, 1.0, 0.5]}, log=["it trains"])
+    azure.reply(lambda _: "negative")
+
+    code, name, _ = phi("submit", f"{route}.yaml", "--yes", "--wait")
+    assert code == 0
+    name = name.strip()
+
+    code, out, _ = phi("show", name, "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert (shown["name"], shown["status"], shown["route"]) == (name, "Completed", route)
+    assert shown["metrics"]["loss"]["last"] == 0.5
+
+    code, out, _ = phi("logs", name)
+    assert code == 0
+    assert "it trains" in out
+
+    code, out, _ = phi("register", name, "--name", "tone-model")
+    assert (code, out) == (0, "tone-model 1\n")
+
+    code, out, _ = phi("deploy", "tone-model", "--endpoint", f"tone-{route}", "--yes")
+    assert (code, out) == (0, f"tone-{route}\n")
+
+    code, out, _ = phi("chat", f"tone-{route}", "Contoso recovers from a ransomware attack.")
+    assert (code, out) == (0, "negative\n")
+
+    code, out, _ = phi("down", "--yes")
+    assert code == 0
+    assert f"tone-{route}" in out
+    assert json.loads(phi("show", "--json")[1])["endpoints"] == []
+
+
+def test_submit_asks_nobody_and_submits_nothing(phi: Command, azure: testing.Azure) -> None:
+    """Where nobody can answer, a job that costs money needs --yes."""
+    code, out, err = phi("submit", "serverless.yaml")
+
+    assert code == 2
+    assert not out
+    assert "--yes" in err
+    assert not [request for request in azure.requests if request.method == "PUT"]
+
+
+def test_submit_says_what_it_would_make_on_stderr(phi: Command) -> None:
+    """People read what a job is; programs read its name."""
+    _, out, err = phi("submit", "managed.yaml", "--yes")
+
+    assert "20 rows" in err
+    assert "managed compute" in err
+    assert len(out.splitlines()) == 1
+
+
+def test_failed_run_exits_1_with_the_reason(phi: Command, azure: testing.Azure) -> None:
+    """The exit code of --wait is that of the run."""
+    azure.jobs.script(fails_in="chat_completion_finetune", error="CUDA out of memory")
+
+    code, _, err = phi("submit", "managed.yaml", "--yes", "--wait")
+
+    assert code == 1
+    assert "CUDA out of memory" in err
+
+
+def test_cancelled_run_exits_8(phi: Command, azure: testing.Azure) -> None:
+    """`wait` tells a cancelled run from a failed one."""
+    azure.jobs.script(runs=3600)
+    name = phi("submit", "serverless.yaml", "--yes")[1].strip()
+
+    cancelled, _, _ = phi("cancel", name)
+    code, _, _ = phi("wait", name)
+
+    assert (cancelled, code) == (0, 8)
+
+
+def test_wait_that_is_too_short_exits_7_and_leaves_the_run(phi: Command, azure: testing.Azure) -> None:
+    """A run that is not over yet goes on."""
+    azure.jobs.script(runs=3600)
+    name = phi("submit", "serverless.yaml", "--yes")[1].strip()
+
+    code, _, _ = phi("wait", name, "--timeout", "0.1")
+
+    assert code == 7
+    assert json.loads(phi("show", name, "--json")[1])["status"] not in {"Completed", "Failed", "Canceled"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("show", "no-such-run"), ("logs", "no-such-run"), ("register", "no-such-run"), ("chat", "no-such-endpoint", "?"),
+     ("download", "no-such-model"), ("deploy", "no-such-model", "--endpoint", "tone", "--yes")],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_what_is_not_there_exits_6(words: tuple[str, ...], phi: Command) -> None:
+    """A name that nothing has is said to be unknown."""
+    code, out, err = phi(*words)
+
+    assert code == 6
+    assert not out
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize("words", [("runs",), ("models",), ("show",), ("down", "--yes")], ids=lambda words: words[0])
+def test_an_empty_workspace_is_no_error(words: tuple[str, ...], phi: Command) -> None:
+    """Where nothing is, nothing is listed."""
+    code, _, _ = phi(*words)
+
+    assert code == 0
+
+
+@pytest.mark.parametrize("words", [("runs",), ("models",), ("show",), ("down",)], ids=lambda words: words[0])
+def test_json_is_one_document(words: tuple[str, ...], phi: Command) -> None:
+    """--json gives stdout one document and nothing else."""
+    phi("submit", "serverless.yaml", "--yes")
+
+    _, out, _ = phi(*words, "--json", "--yes")
+
+    json.loads(out)
+
+
+def test_runs_lists_the_newest_first(phi: Command) -> None:
+    """A job that was just submitted is on top."""
+    names = [phi("submit", "serverless.yaml", "--yes")[1].strip() for _ in range(2)]
+
+    listed = [row["name"] for row in json.loads(phi("runs", "--json")[1])]
+
+    assert listed == names[::-1]
+
+
+def test_no_config_json_says_what_to_do(phi: Command, tmp_path: Path) -> None:
+    """Without a workspace the way out is named."""
+    (tmp_path / "config.json").unlink()
+
+    code, _, err = phi("runs")
+
+    assert code == 2
+    assert "config.json" in err
