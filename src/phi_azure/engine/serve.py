@@ -22,6 +22,7 @@ from phi_azure.engine.scoring import (
     ChatRequest,
     FieldError,
     chat_completion,
+    check_azure_chat,
     chunk,
     new_id,
     read_chat,
@@ -125,7 +126,9 @@ class Deployment:
         answer = self.model.answer(asked.messages, asked.sampling)
         return Reply(_json(chat_completion(answer, self.name)), _tokens([answer]))
 
-    _azure_chat = _chat
+    def _azure_chat(self, request: Request) -> Reply:
+        check_azure_chat(_body(request), request.headers.get("extra-parameters", "error"))
+        return self._chat(request)
 
     def _streamed(self, asked: ChatRequest) -> Reply:
         growing = self.model.growing(asked.messages, asked.sampling)
@@ -153,7 +156,7 @@ def run(folder: Path, ready: Path | None, port: int, name: str, shape: str) -> N
     began = time.perf_counter()
     model = load_chat_model(folder)
     server = Server(("127.0.0.1", port), Deployment(model, name, shape), numthreads=_THREADS, server_name="phi-azure")
-    server.shutdown_timeout = 1
+    server.shutdown_timeout = 0.5
     server.prepare()
     serving = threading.Thread(target=server.serve, daemon=True)
     serving.start()

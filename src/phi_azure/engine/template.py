@@ -67,7 +67,7 @@ class ChatTokenizer:
         text = self.render(messages, tools)
         encoding = self._encode(text)
         spans = self._answer_spans(messages, tools, text)
-        answer = [any(start <= a < end for start, end in spans) and b > a for a, b in encoding.offsets]
+        answer = [any(start <= a < b <= end for start, end in spans) for a, b in encoding.offsets]
         return Tokens(encoding.ids, answer)
 
     def _encode(self, text: str) -> Any:

@@ -1,8 +1,8 @@
 """How many cores training takes, decided again and again while it runs.
 
-Two threads train a tiny model 1.5 times as fast as one on a quiet machine (13,500 and 9,000 tokens/s on 2 cores). Beside
-a busy process they wait for each other at every matrix product: 1,000 tokens/s, where one thread still does 8,200. The
-result is the same to the last bit either way.
+Two threads train a tiny model 1.5 times as fast as one on a quiet machine (13,500 and 9,000 tokens/s on 2 cores). But
+beside a busy process they wait for each other at every matrix product: 1,000 tokens/s, where one does 8,200. The result
+is the same to the last bit either way.
 """
 
 from __future__ import annotations
