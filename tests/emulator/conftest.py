@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from phi_azure.emulator.app import Emulator
+from phi_azure.emulator.clock import TurnedClock
+from phi_azure.emulator.scripted import ScriptedRunner
+from phi_azure.testing import Azure
+from phi_azure.testing import azure as on
+from tests.emulator.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """An emulator that nothing leads to: for requests of the test's own making."""
+    made = Emulator(tmp_path / "state", ScriptedRunner(), clock=TurnedClock(), pause_ms=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wire(emulator: Emulator) -> Wire:
+    """A client of that emulator."""
+    return Wire(emulator)
+
+
+@pytest.fixture
+def azure() -> Iterator[Azure]:
+    """The whole process in front of an emulator."""
+    with on() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def client(azure: Azure) -> Any:
+    """Azure's own client of the workspace."""
+    from azure.ai.ml import MLClient
+
+    return MLClient(azure.credential, azure.subscription_id, azure.resource_group, azure.workspace)
+
+
+@pytest.fixture
+def registry(azure: Azure) -> Any:
+    """Azure's own client of the registry."""
+    from azure.ai.ml import MLClient
+
+    return MLClient(azure.credential, registry_name="azureml")
+
+
+@pytest.fixture
+def chat_file(tmp_path: Path) -> Path:
+    """A file of one conversation."""
+    path = tmp_path / "chat.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n')
+    return path
