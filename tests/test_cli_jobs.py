@@ -76,10 +76,10 @@ def test_a_job_from_file_to_answer(route: str, phi: Command, azure: testing.Azur
     assert code == 0
     assert "it trains" in out
 
-    code, out, _ = phi("register", name, "--name", "tone-model")
-    assert (code, out) == (0, "tone-model 1\n")
+    code, out, _ = phi("register", name)
+    assert (code, out) == (0, "tone 1\n")
 
-    code, out, _ = phi("deploy", "tone-model", "--endpoint", f"tone-{route}", "--yes")
+    code, out, _ = phi("deploy", "tone", "--endpoint", f"tone-{route}", "--yes")
     assert (code, out) == (0, f"tone-{route}\n")
 
     code, out, _ = phi("chat", f"tone-{route}", "Contoso recovers from a ransomware attack.")

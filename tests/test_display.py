@@ -26,7 +26,9 @@ def _console(*, terminal: bool = False, width: int = 80) -> tuple[Console, io.St
 def _update(status: str, losses: dict[int, float] | None = None, steps: tuple[tuple[str, str], ...] = ()) -> Update:
     points = [SimpleNamespace(step=step, value=value, time=NOW) for step, value in (losses or {}).items()]
     made = [SimpleNamespace(name=name, status=state, started=NOW, ended=NOW, run_id=name) for name, state in steps]
-    fake = SimpleNamespace(status=status, steps=made, new_metrics={"loss": points} if points else {}, new_log_lines=[])
+    fake = SimpleNamespace(
+        status=status, steps=made, new_metrics={"loss": points} if points else {}, new_log_lines=[], progress=None
+    )
     return cast("Update", fake)
 
 

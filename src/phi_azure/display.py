@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phi_azure.endpoint import EndpointInfo
     from phi_azure.model import ModelInfo
     from phi_azure.run import Run, RunInfo, Step, Update
+    from phi_azure.workspace import WorkspaceInfo
 
 BARS = "▁▂▃▄▅▆▇█"
 LOG_SCALE_FROM = 20.0  # a curve that falls by more than this is drawn on a logarithmic scale
@@ -127,6 +128,29 @@ def show_run(out: Console, run: Run) -> None:
     for line in curve([point.value for point in metrics.get("loss", [])], width=min(64, out.width - 12)):
         print_plain(out, line)
     show_facts(out, {key: number(points[-1].value) for key, points in metrics.items() if points})
+
+
+def show_workspace(
+    out: Console, info: WorkspaceInfo, endpoints: Sequence[EndpointInfo], runs: Sequence[RunInfo]
+) -> None:
+    """Prints which workspace it is, what is up in it, and its last runs."""
+    where = "this machine" if info.local else info.region
+    show_facts(
+        out,
+        {"workspace": info.name, "where": where, "group": info.resource_group, "subscription": info.subscription_id},
+    )
+    out.print()
+    show_endpoints(out, endpoints)
+    out.print()
+    show_runs(out, runs)
+
+
+def show_removals(out: Console, names: Sequence[str]) -> None:
+    """Prints what would be removed."""
+    if not names:
+        out.print("Nothing that phi_azure made is up.", style="dim")
+    for name in names:
+        print_plain(out, f"  {name}")
 
 
 def print_plain(out: Console, line: str) -> None:
@@ -249,11 +273,17 @@ class RunView:
     since: float | None = None
     steps: list[Step] = field(default_factory=list)
     metrics: dict[str, dict[int, float]] = field(default_factory=dict)
+    progress: float | None = None
+    training_since: tuple[float, float] | None = None
+    """When progress was first seen, and how much it was: what the time left is reckoned from."""
 
     def apply(self, update: Update) -> None:
         """Takes in what is new."""
         if update.status != self.status or self.since is None:
             self.status, self.since = update.status, self.clock()
+        self.progress = update.progress if update.progress is not None else self.progress
+        if self.progress and self.training_since is None:
+            self.training_since = self.clock(), self.progress
         self.steps = list(update.steps)
         for key, points in update.new_metrics.items():
             self.metrics.setdefault(key, {}).update({point.step: point.value for point in points})
@@ -282,10 +312,20 @@ class RunView:
 
     def numbers(self) -> str:
         """Returns the numbers of the moment on one line."""
-        named = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate", "epoch": "epoch"}
+        named = {"loss": "loss", "eval_loss": "validation", "learning_rate": "rate", "tokens": "tokens"}
         known = [f"{word} {number(values[-1])}" for key, word in named.items() if (values := self.values(key))]
-        last = max(self.metrics.get("loss", {0: 0.0}))
-        return " · ".join([f"step {last}", *known])
+        left = self.seconds_left()
+        share = [] if self.progress is None else [f"{self.progress:.0%}"]
+        rest = [] if left is None else [f"{seconds(left)} left"]
+        return " · ".join([f"step {max(self.metrics.get('loss', {0: 0.0}))}", *known, *share, *rest])
+
+    def seconds_left(self) -> float | None:
+        """Reckons how long the training still takes, from its pace so far; None before it is known."""
+        if self.training_since is None or self.progress is None or self.status in _SIGNS:
+            return None
+        since, then = self.training_since
+        done = self.progress - then
+        return (1 - self.progress) * (self.clock() - since) / done if done > 0 and self.progress < 1 else None
 
     def _headline(self) -> RenderableType:
         text = Text.assemble(_status(self.status), f" {seconds(self.age)}  ", (self.name, "bold"))

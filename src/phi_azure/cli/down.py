@@ -24,4 +24,4 @@ def command(session: Session, clusters: bool) -> None:
         if found:
             session.agree("Remove them?")
         removed = workspace.down(clusters=clusters)
-    session.answer(removed, lambda: [click.echo(name) for name in removed])
+    session.answer({"removed": removed}, lambda: click.echo("\n".join(removed)) if removed else None)

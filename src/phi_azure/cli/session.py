@@ -63,7 +63,7 @@ class Session:
         """Tells people something, on stderr."""
         click.echo(text, err=True)
 
-    def answer(self, document: object, show: Callable[[], None]) -> None:
+    def answer(self, document: object, show: Callable[[], object]) -> None:
         """Gives the result on stdout: as one JSON document with --json, else as people read it."""
         if self.json:
             click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
