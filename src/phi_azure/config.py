@@ -96,11 +96,11 @@ class ManagedCompute(_Strict):
 
     kind: Literal["managed"] = "managed"
     job: Literal["pipeline", "finetuning"] = "pipeline"
-    """`pipeline` runs the registry component chat_completion_pipeline; `finetuning` a fine-tuning job, with fewer knobs."""
+    """`pipeline` runs the component chat_completion_pipeline; `finetuning` a fine-tuning job, with fewer knobs."""
     cluster: str | None = Field(default=None, pattern=r"^[a-zA-Z][a-zA-Z0-9-]{1,31}$")
     """GPU cluster; made if there is none of that name, scaled to zero when idle. None means machines on demand."""
     size: str | None = None
-    """Machine size, such as Standard_NC24ads_A100_v4; None means the cluster's own, or the first that the model lists."""
+    """Machine size, such as Standard_NC24ads_A100_v4; None means the cluster's, or the first that the model lists."""
     instance_types: tuple[str, ...] = ()
     """Sizes that a `finetuning` job without a cluster may take, the first that is free."""
     nodes: int = Field(default=1, ge=1)
@@ -230,7 +230,7 @@ def _with_lora(data: object) -> object:
 
 
 def _route_by_kind(data: object) -> object:
-    """Reads `route: serverless` and `route: managed` as the route with its defaults, and a missing kind as serverless."""
+    """Reads `route: serverless` and `route: managed` as the route with its defaults; a missing kind is serverless."""
     if isinstance(data, str):
         return {"kind": data}
     if isinstance(data, dict) and "kind" not in data:
@@ -241,13 +241,14 @@ def _route_by_kind(data: object) -> object:
 class FineTune(_Strict):
     """One job: which Phi learns from which rows, and where.
 
-    Built in Python it raises pydantic's ValidationError (a ValueError) with every problem; read from a file, ConfigError with lines.
+    Built in Python it raises pydantic's ValidationError (a ValueError) with every problem; read from a
+    file, ConfigError with lines.
     """
 
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,59}$")
     """Names the job, and what comes out of it; letters, digits, `-` and `_`."""
     model: str = Field(default=catalog.DEFAULT_MODEL, min_length=1)
-    """A Phi of Azure's registry (Phi-4-mini-instruct, or with a version: Phi-4:7), an azureml: address, or, on managed compute, a Hugging Face id."""
+    """A Phi of Azure's registry, with a version if wanted (Phi-4:7); an azureml: address; or, managed, a Hugging Face id."""
     training_data: Path
     """JSONL, one conversation a line; `azureml:name:version` takes a data asset as it is."""
     validation_data: Path | None = None

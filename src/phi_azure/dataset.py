@@ -41,6 +41,7 @@ class Problem:
     fix: str | None = None
 
     def __str__(self) -> str:
+        """Reads as `file:line: what is wrong. What to do.`."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.message}{f' {self.fix}' if self.fix else ''}"
 
@@ -294,8 +295,8 @@ def _check_message(file: str, number: int, field: str, message: Message) -> Iter
     blank = not message.content or (isinstance(message.content, str) and not message.content.strip())
     if blank and not message.tool_calls:
         yield Problem(
-            "empty-content", "error", file, number, f"{field}.content", f"the content of {field} ({message.role}) is empty.",
-            "Write it, or remove the row.",
+            "empty-content", "error", file, number, f"{field}.content",
+            f"the content of {field} ({message.role}) is empty.", "Write it, or remove the row.",
         )  # fmt: skip
 
 

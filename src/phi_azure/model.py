@@ -13,6 +13,7 @@ from phi_azure.errors import ConflictError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Deployable, Found
 

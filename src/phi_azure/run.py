@@ -13,6 +13,7 @@ from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
     from phi_azure.azure.client import Connection
     from phi_azure.azure.runs import LogReader, Record
     from phi_azure.azure.tracking import MetricReader
@@ -68,7 +69,7 @@ class RunInfo:
 
 
 class Run:
-    """One job in Azure, by name; made by `Workspace.submit`, found by `Workspace.run`. Closing it changes nothing there."""
+    """One job in Azure, by name; made by `Workspace.submit`, found by `Workspace.run`."""
 
     def __init__(self, connection: Connection, record: Record, on_event: OnEvent | None = None) -> None:
         self._connection = connection
@@ -148,7 +149,9 @@ class Run:
             key: one metric only, such as `loss`.
             since: only what was measured after this moment.
         """
-        found = _Progress(self._connection, self.name).metrics(self._step_records())
+        progress = _Progress(self._connection, self.name)
+        progress.read_metrics(self._step_records())
+        found, _ = progress.take()
         return {
             name: [
                 point for point in sorted(points, key=lambda point: point.step) if since is None or point.time > since
@@ -177,16 +180,9 @@ class Run:
         """Yields an update at each look until the run is over; the last one has the final status.
 
         Args:
-            poll: seconds between two looks; None starts at half a second and slows down to 15 (on this machine it does not).
+            poll: seconds between two looks; None starts at half a second and slows down to 15, except on this machine.
         """
-        progress = _Progress(self._connection, self.name)
-        pace = self._pace(poll)
-        while True:
-            self._look(pace)
-            yield self._update(progress)
-            if self.over:
-                return
-            time.sleep(next(pace))
+        return self._updates(poll, deadline=None)
 
     def wait(
         self, timeout: float | None = None, poll: float | None = None, on_update: Callable[[Update], None] | None = None
@@ -204,7 +200,7 @@ class Run:
             NotFinished: the time was over first; the run goes on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        for update in self._until(deadline, poll):
+        for update in self._updates(poll, deadline):
             if on_update:
                 on_update(update)
         return self._ended_well()
@@ -282,48 +278,38 @@ class Run:
 
         return runs.steps(self._connection, self.name)
 
-    def _update(self, progress: _Progress) -> Update:
-        records = self._step_records()
-        return Update(
-            status=self.status,
-            steps=tuple(_step(record) for record in records),
-            new_metrics=progress.metrics(records),
-            new_log_lines=tuple(progress.log_lines(records, last=self.over)),
-            progress=progress.share(self._record.tags),
-        )
-
-    def _look(self, pace: Iterator[float]) -> None:
-        """Refreshes; a service or network that is away is asked again for ten minutes."""
-        away_since: float | None = None
-        while True:
-            try:
-                self.refresh()
-            except AzureError:
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > _PATIENCE_S:
-                    raise
-                time.sleep(next(pace))
-            else:
-                return
-
-    def _until(self, deadline: float | None, poll: float | None) -> Iterator[Update]:
+    def _updates(self, poll: float | None, deadline: float | None) -> Iterator[Update]:
         progress = _Progress(self._connection, self.name)
         pace = self._pace(poll)
         while True:
-            self._look(pace)
-            yield self._update(progress)
+            yield self._look(progress, pace)
             if self.over:
                 return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise NotFinished(
+                    f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}"
+                )
             pause = next(pace)
-            if deadline is not None and time.monotonic() + pause > deadline:
-                time.sleep(max(0.0, deadline - time.monotonic()))
-                self._look(pace)
-                if not self.over:
-                    raise NotFinished(
-                        f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}"
-                    )
-                continue
-            time.sleep(pause)
+            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+    def _look(self, progress: _Progress, pace: Iterator[float]) -> Update:
+        """Refreshes and reads what is new; a service or network that is away is asked again for ten minutes."""
+        given_up = time.monotonic() + _PATIENCE_S
+        while (update := self._try_look(progress, patient=time.monotonic() < given_up)) is None:
+            time.sleep(next(pace))
+        return update
+
+    def _try_look(self, progress: _Progress, *, patient: bool) -> Update | None:
+        try:
+            records = self.refresh()._step_records()  # noqa: SLF001  itself
+            progress.read(records, last=self.over)
+        except AzureError:
+            if not patient:
+                raise
+            return None
+        metrics, lines = progress.take()
+        share = progress.share(self._record.tags)
+        return Update(self.status, tuple(_step(record) for record in records), metrics, tuple(lines), share)
 
     def _ended_well(self) -> Run:
         if self.status == "Completed":
@@ -370,37 +356,47 @@ def load(connection: Connection, name: str, on_event: OnEvent | None = None) -> 
 
 
 class _Progress:
-    """What has been read of a run so far, so that each look brings only what is new."""
+    """What has been read of a run so far: each look brings only what is new, and a lost network loses nothing."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._metrics: dict[str, MetricReader] = {}
+        self._readers: dict[str, MetricReader] = {}
         self._log: LogReader | None = None
         self._epoch = 0.0
+        self._metrics: dict[str, list[Point]] = {}
+        self._lines: list[str] = []
 
-    def metrics(self, records: list[Record]) -> dict[str, list[Point]]:
-        """Returns the new values of the job and of the step that trains."""
-        from phi_azure.azure.tracking import MetricReader
-
-        training = _training(records)
-        found: dict[str, list[Point]] = {}
-        for run_id in [self._name, *([training.run_id] if training and training.started else [])]:
-            reader = self._metrics.setdefault(run_id, MetricReader(self._connection, run_id))
-            for key, values in reader.new_values().items():
-                points = [
-                    Point(step, value, datetime.fromtimestamp(when, timezone.utc)) for step, value, when in values
-                ]
-                found.setdefault(key, []).extend(points)
-        self._epoch = max([self._epoch, *(point.value for point in found.get("epoch", []))])
-        return found
-
-    def log_lines(self, records: list[Record], *, last: bool) -> list[str]:
-        """Returns the new lines of the step that trains, or of the job when it has no steps."""
+    def read(self, records: list[Record], *, last: bool) -> None:
+        """Reads the new values of the job and of the step that trains, and the new lines of its log."""
+        self.read_metrics(records)
         training = _training(records)
         if self._log is None and (training or not records):
             self._log = _reader(self._connection, training.run_id if training else self._name)
-        return self._log.new_lines(last=last) if self._log else []
+        if self._log:
+            self._lines += self._log.new_lines(last=last)
+
+    def take(self) -> tuple[dict[str, list[Point]], list[str]]:
+        """Returns what was read since the last time."""
+        taken = self._metrics, self._lines
+        self._metrics, self._lines = {}, []
+        return taken
+
+    def read_metrics(self, records: list[Record]) -> None:
+        """Reads the new values of the job and of the step that trains."""
+        training = _training(records)
+        for run_id in [self._name, *([training.run_id] if training and training.started else [])]:
+            self._read_values(run_id)
+
+    def _read_values(self, run_id: str) -> None:
+        from phi_azure.azure.tracking import MetricReader
+
+        reader = self._readers.setdefault(run_id, MetricReader(self._connection, run_id))
+        for key, values in reader.new_values():
+            points = [Point(step, value, datetime.fromtimestamp(when, timezone.utc)) for step, value, when in values]
+            self._metrics.setdefault(key, []).extend(points)
+            if key == "epoch":
+                self._epoch = max([self._epoch, *(point.value for point in points)])
 
     def share(self, tags: dict[str, str]) -> float | None:
         """Returns how much of the epochs is done."""

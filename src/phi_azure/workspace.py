@@ -70,7 +70,7 @@ class Workspace:
 
     @classmethod
     def from_config(cls, path: Path | str | None = None, credential: TokenCredential | None = None) -> Workspace:
-        """Opens the workspace that Azure's config.json names: the file given, or the first one here or in a folder above.
+        """Opens the workspace that Azure's config.json names: the file given, or the first here or in a folder above.
 
         Raises:
             ConfigError: there is no such file, or it does not name a workspace.
@@ -216,7 +216,7 @@ class Workspace:
         size: str | None = None,
         instances: int = 1,
     ) -> Endpoint:
-        """Makes an endpoint for a model of the registry as it comes, such as to compare a tuned one with; paid by the hour.
+        """Makes an endpoint for a model of the registry as it comes, to compare a tuned one with; paid by the hour.
 
         Args:
             model: its name in the registry, with a version if wanted.
@@ -309,7 +309,7 @@ class Workspace:
 
 
 def check_data(job: FineTune) -> list[dataset.Report]:
-    """Checks the job's files on disk; raises DataError with what is wrong. Data assets of Azure are taken as they are."""
+    """Checks the job's files on disk; raises DataError with what is wrong. Azure's own data assets pass."""
     splits: tuple[tuple[Path | None, dataset.Split], ...] = (
         (job.training_data, "training"),
         (job.validation_data, "validation"),

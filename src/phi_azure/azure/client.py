@@ -115,10 +115,12 @@ def _policies() -> list[Any]:
 def _quiet_client(credential: TokenCredential, *scope: str, registry_name: str | None = None) -> MLClient:
     """Makes Azure's client; it says nothing on stdout, and sends no telemetry."""
     from azure.ai.ml import MLClient
+    from azure.ai.ml._artifacts import _blob_storage_helper
     from azure.ai.ml._utils import _azureml_polling
 
-    # a poller prints a dot at each poll, from its thread and without a switch; stdout is for results
-    _azureml_polling.print = lambda *_, **__: None
+    # a poller prints a dot at each poll, from its thread, and an upload resets colours; neither has a switch
+    for module in (_azureml_polling, _blob_storage_helper):
+        module.print = lambda *_, **__: None
     for name in ("azure.ai.ml._utils._experimental", "azure.ai.ml.operations", "azure.ai.ml.entities"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return MLClient(

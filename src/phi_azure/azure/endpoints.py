@@ -37,7 +37,6 @@ class Found:
     kind: str
     scoring_uri: str
     status: str
-    model: str
     tags: dict[str, str]
     raw: Any = field(repr=False)
 
@@ -68,7 +67,7 @@ def find(connection: Connection, name: str) -> Found:
 def every(connection: Connection) -> list[Found]:
     """Returns all endpoints of both kinds."""
     with translated():
-        managed = [_from_managed(connection, raw) for raw in connection.ml.online_endpoints.list()]
+        managed = [_from_managed(raw) for raw in connection.ml.online_endpoints.list()]
         return managed + [_from_serverless(raw) for raw in connection.ml.serverless_endpoints.list()]
 
 
@@ -79,6 +78,7 @@ def deploy_serverless(connection: Connection, name: str, what: Deployable, say: 
     _refuse_taken(connection, name)
     say("endpoint", f"making {name}, serverless")
     endpoint = ServerlessEndpoint(name=name, model_id=what.model_id, auth_mode="key", tags=what.tags)
+    endpoint.location = connection.region  # else the client asks for it in its own way, which imports MLflow
     with _taken_back(connection, name, "serverless", say), translated():
         connection.ml.serverless_endpoints.begin_create_or_update(endpoint).result()
     return find(connection, name)
@@ -139,7 +139,7 @@ def logs(connection: Connection, name: str, lines: int) -> str:
 
 
 def wears_registry_model(connection: Connection, name: str) -> bool:
-    """Whether a managed endpoint serves a model of the registry as it comes: it wants its questions in another shape."""
+    """Whether a managed endpoint serves a model of the registry as it comes: it takes another shape of question."""
     with translated():
         model = connection.ml.online_deployments.get(DEPLOYMENT, name).model
     return "/registries/" in str(getattr(model, "id", model))
@@ -208,12 +208,12 @@ def _exists(connection: Connection, name: str) -> bool:
 
 
 def _managed(connection: Connection, name: str) -> Found:
-    return _from_managed(connection, connection.ml.online_endpoints.get(name))
+    return _from_managed(connection.ml.online_endpoints.get(name))
 
 
-def _from_managed(connection: Connection, raw: Any) -> Found:
+def _from_managed(raw: Any) -> Found:
     return Found(
-        raw.name, "managed", str(raw.scoring_uri or ""), str(raw.provisioning_state), "", dict(raw.tags or {}), raw
+        raw.name, "managed", str(raw.scoring_uri or ""), _word(raw.provisioning_state), dict(raw.tags or {}), raw
     )
 
 
@@ -222,10 +222,13 @@ def _serverless(connection: Connection, name: str) -> Found:
 
 
 def _from_serverless(raw: Any) -> Found:
-    state = str(raw.provisioning_state or "").capitalize()
-    return Found(
-        raw.name, "serverless", str(raw.scoring_uri or ""), state, str(raw.model_id), dict(raw.tags or {}), raw
-    )
+    state = _word(raw.provisioning_state)
+    return Found(raw.name, "serverless", str(raw.scoring_uri or ""), state, dict(raw.tags or {}), raw)
+
+
+def _word(state: Any) -> str:
+    """Returns a state as Azure writes it: the client gives words of its own, some as enumerations."""
+    return str(getattr(state, "value", state) or "").capitalize()
 
 
 def ours(connection: Connection) -> Iterator[Found]:

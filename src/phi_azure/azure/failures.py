@@ -22,11 +22,14 @@ _SIGN_IN = (
 )
 _RIGHTS = "The role AzureML Data Scientist on the workspace (Contributor to make clusters) is what this needs."
 _QUOTA = "Take another size or region, lower the number of machines, or ask for quota in the Azure portal."
-_REGION = "Take a workspace in another region; Phi trains serverlessly in eastus, eastus2, northcentralus, southcentralus, westus, westus3."
+_REGION = (
+    "Take a workspace in another region; Phi trains serverlessly in eastus, eastus2, northcentralus, southcentralus, "
+    "westus and westus3."
+)
 _BY_WORD: tuple[tuple[str, type[errors.PhiAzureError], str | None], ...] = (
     (r"quota|CoreQuotaReached|not enough cores", errors.QuotaError, _QUOTA),
-    (r"MaaS|LocationNotAvailable|InvalidLocation|SkuNotAvailable|not (?:available|supported) in (?:the )?(?:region|location)",
-     errors.RegionError, _REGION),
+    (r"MaaS|LocationNotAvailable|InvalidLocation|SkuNotAvailable", errors.RegionError, _REGION),
+    (r"not (?:available|supported) in (?:the )?(?:region|location)", errors.RegionError, _REGION),
     (r"VmSize|InstanceType", errors.SizeError, "Name another size, such as Standard_NC24ads_A100_v4."),
 )  # fmt: skip
 _BY_STATUS: dict[int, tuple[type[errors.PhiAzureError], str | None]] = {

@@ -11,8 +11,8 @@ from phi_azure.azure.order import ROUTE_TAG
 from phi_azure.azure.runs import read_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from collections.abc import Iterator
+    from datetime import datetime
 
     from phi_azure.azure.client import Connection
 

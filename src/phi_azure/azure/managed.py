@@ -1,4 +1,4 @@
-"""From an order to a pipeline job: Azure's chat_completion_pipeline, in a pipeline of one node as Microsoft's sample has it."""
+"""From an order to a pipeline job: Azure's component in a pipeline of one node, as in Microsoft's sample."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ def pipeline_job(order: Order, component: Any) -> Any:
     """Builds the pipeline around the component that was fetched from the registry."""
     from azure.ai.ml.dsl import pipeline
 
-    @pipeline(name=order.run_name, display_name=order.run_name)
+    @pipeline(  # type: ignore[untyped-decorator]  # the vendor's
+        name=order.run_name, display_name=order.run_name
+    )
     def fine_tune() -> dict[str, Any]:
-        step = component(**inputs(order))
-        return {OUTPUT: step.outputs.mlflow_model_folder}
+        training = component(**inputs(order))
+        return {OUTPUT: training.outputs.mlflow_model_folder}
 
     job = fine_tune()
     job.name = order.run_name

@@ -12,6 +12,7 @@ from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
     from phi_azure.azure.client import Connection
 
 

@@ -56,7 +56,7 @@ class Order:
 
 
 def as_text(value: object) -> str:
-    """Writes a value as Azure's inputs want it: everything is text, booleans in lower case, numbers without exponent."""
+    """Writes a value as Azure's inputs want it: text, booleans in lower case, numbers without exponent."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Jobs as run history keeps them: state, steps, errors and logs, read with plain requests and never from the start again."""
+"""Jobs as run history keeps them: state, steps, errors and logs, none of it read twice."""
 
 from __future__ import annotations
 
@@ -116,11 +116,13 @@ class LogReader:
 
     def _read(self, request: HttpRequest) -> bytes:
         try:
-            return self.connection.send(request, signed=False).read()
+            response = self.connection.send(request, signed=False)
         except HttpResponseError as error:
             if error.status_code == 416:  # nothing new
                 return b""
             raise
+        content: bytes = response.read()
+        return content
 
 
 def _first_process(files: dict[str, str]) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ _KNOBS = {
 
 
 def finetuning_job(order: Order) -> Any:
-    """Builds the job; Azure's own `create_finetuning_job` crashes without validation data, so the entity is made directly."""
+    """Builds the entity directly: Azure's own `create_finetuning_job` crashes without validation data."""
     from azure.ai.ml import Input, Output
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities._job.finetuning.custom_model_finetuning_job import CustomModelFineTuningJob

@@ -12,6 +12,8 @@ from phi_azure.azure.failures import translated
 from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phi_azure.azure.client import Connection
 
 Value = tuple[int, float, float]
@@ -27,18 +29,17 @@ class MetricReader:
     newest: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     seen: dict[str, set[Value]] = field(default_factory=dict)
 
-    def new_values(self) -> dict[str, list[Value]]:
-        """Returns the values that came since the last call, by key."""
-        fresh: dict[str, list[Value]] = {}
+    def new_values(self) -> Iterator[tuple[str, list[Value]]]:
+        """Yields each key with the values that came since the last call; what was yielded counts as read."""
         for key, newest in self._latest().items():
             if self.newest.get(key) == newest:
                 continue
-            self.newest[key] = newest
             known = self.seen.setdefault(key, set())
             values = [value for value in self._history(key) if value not in known]
+            self.newest[key] = newest
             known.update(values)
-            fresh[key] = values
-        return {key: values for key, values in fresh.items() if values}
+            if values:
+                yield key, values
 
     def _latest(self) -> dict[str, tuple[Any, ...]]:
         try:
