@@ -1,4 +1,4 @@
-"""A Phi-3 of 30,000 random parameters with a real tokenizer, made once, and the five steps run on it as the emulator does."""
+"""A Phi-3 of 30,000 random parameters with a real tokenizer, and its steps run as the emulator runs them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import json
 import random
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-WORDS = "Contoso Fabrikam recovers from a ransomware attack launches product earnings rise positive negative neutral".split()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = [
+    "Contoso",
+    "Fabrikam",
+    "recovers",
+    "from",
+    "a",
+    "ransomware",
+    "attack",
+    "rise",
+    "positive",
+    "negative",
+    "neutral",
+]
 TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
@@ -156,7 +170,7 @@ class Steps:
             engine.main(["step", str(self.spec("chat_completion_datapreprocess", inputs, {"output_dir": "data"}))]) == 0
         )
 
-    def finetune(self, out: str, *, resume: bool = False, **settings: str) -> Path:
+    def finetune(self, out: str, settings: dict[str, str], *, resume: bool = False) -> Path:
         """Writes the spec of the fine-tune step, after prepare()."""
         inputs = {"model_selector_output": str(self.home / "base"), "preprocess_output": str(self.home / "data")}
         quick = {
@@ -166,7 +180,7 @@ class Steps:
             "logging_steps": "2",
         }
         outputs = {"pytorch_model_folder": out}
-        return self.spec("chat_completion_finetune", {**inputs, **quick, **settings}, outputs, resume=resume)
+        return self.spec("chat_completion_finetune", inputs | quick | settings, outputs, resume=resume)
 
     def events(self, step: str) -> list[dict[str, Any]]:
         """Returns the events of a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,7 +80,7 @@ def test_the_growing_answer_ends_as_the_whole_one(tiny: Path) -> None:
 
     pieces = list(chat.growing(MESSAGES, sampling))
 
-    assert all(after.text.startswith(before.text) for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(after.text.startswith(before.text) for before, after in pairwise(pieces))
     assert pieces[-1] == chat.answer(MESSAGES, sampling)
     assert [piece.finish_reason for piece in pieces[:-1]] == [""] * (len(pieces) - 1)
 

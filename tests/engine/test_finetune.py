@@ -39,7 +39,7 @@ def test_the_loss_falls_and_is_reported(steps: Steps) -> None:
     """A fine-tune reports loss, rate, norm, epoch and tokens as it goes, and evaluates each epoch."""
     steps.prepare()
 
-    code = engine.main(["step", str(steps.finetune("model", num_train_epochs="6", apply_lora="false"))])
+    code = engine.main(["step", str(steps.finetune("model", {"num_train_epochs": "6", "apply_lora": "false"}))])
 
     events = steps.events(STEP)
     loss = values(events, "loss")
@@ -60,7 +60,7 @@ def test_merged_model_answers_as_base_with_adapter_does(steps: Steps) -> None:
     from transformers import AutoModelForCausalLM
 
     steps.prepare()
-    engine.main(["step", str(steps.finetune("model", num_train_epochs="2"))])
+    engine.main(["step", str(steps.finetune("model", {"num_train_epochs": "2"}))])
     ids = torch.arange(3, 40)[None]
 
     merged = AutoModelForCausalLM.from_pretrained(steps.home / "model", dtype=torch.float32)
@@ -77,8 +77,8 @@ def test_a_killed_run_resumes_to_the_same_weights(steps: Steps, full: bool) -> N
     """A run killed in the middle and resumed ends with the very weights of a run that was left alone."""
     settings = {"num_train_epochs": "12", "lora_dropout": "0.1", "apply_lora": str(not full).lower()}
     steps.prepare()
-    engine.main(["step", str(steps.finetune("whole", **settings))])
-    whole = steps.finetune("broken", **settings)
+    engine.main(["step", str(steps.finetune("whole", settings))])
+    whole = steps.finetune("broken", settings)
     process = steps.start(whole)
     while not list(steps.home.glob("work/broken/checkpoints/checkpoint-*")):
         assert process.poll() is None
@@ -86,7 +86,7 @@ def test_a_killed_run_resumes_to_the_same_weights(steps: Steps, full: bool) -> N
     process.kill()
     process.communicate()
 
-    code, log = steps.run(steps.finetune("broken", resume=True, **settings))
+    code, log = steps.run(steps.finetune("broken", settings, resume=True))
 
     assert code == 0, log
     assert "resumed from the checkpoint at step" in log
@@ -97,7 +97,7 @@ def test_a_killed_run_resumes_to_the_same_weights(steps: Steps, full: bool) -> N
 def test_cancel_stops_soon_and_leaves_no_output(steps: Steps) -> None:
     """SIGTERM ends the process with 143 within two seconds, without half a model."""
     steps.prepare()
-    process = steps.start(steps.finetune("model", num_train_epochs="100000"))
+    process = steps.start(steps.finetune("model", {"num_train_epochs": "100000"}))
     while not list(steps.home.glob("work/model/checkpoints/best")):
         assert process.poll() is None
         time.sleep(0.01)
@@ -117,7 +117,7 @@ def test_early_stopping_uses_the_best_weights(steps: Steps) -> None:
     steps.prepare()
     settings = {"num_train_epochs": "50", "apply_early_stopping": "true", "early_stopping_threshold": "0.5"}
 
-    engine.main(["step", str(steps.finetune("model", **settings))])
+    engine.main(["step", str(steps.finetune("model", settings))])
 
     figures = json.loads((steps.home / "model" / "training_metrics.json").read_text())
     assert figures["steps"] < 50 * 8
@@ -134,14 +134,14 @@ def test_early_stopping_uses_the_best_weights(steps: Steps) -> None:
         {"lr_scheduler_type": "cosine", "warmup_steps": "2", "weight_decay": "0.1", "max_grad_norm": "0"},
         {"enable_full_determinism": "true", "seed": "7"},
     ],
-    ids=lambda settings: " ".join(settings),
+    ids=" ".join,
 )
 def test_every_setting_trains(steps: Steps, settings: dict[str, str]) -> None:
     """Settings off the beaten path train too, and still lower the loss."""
     steps.prepare()
 
     code = engine.main(
-        ["step", str(steps.finetune("model", **{"num_train_epochs": "4", "logging_steps": "1", **settings}))]
+        ["step", str(steps.finetune("model", {"num_train_epochs": "4", "logging_steps": "1"} | settings))]
     )
 
     loss = values(steps.events(STEP), "loss")
@@ -153,9 +153,9 @@ def test_accumulated_batches_learn_like_one_large_batch(steps: Steps) -> None:
     """Four batches of 15 rows make the update of one batch of 60: each answer token weighs the same."""
     steps.prepare()
     once = {"max_steps": "1", "evaluation_strategy": "disable"}
-    engine.main(["step", str(steps.finetune("large", per_device_train_batch_size="60", **once))])
+    engine.main(["step", str(steps.finetune("large", once | {"per_device_train_batch_size": "60"}))])
     small = {"per_device_train_batch_size": "15", "gradient_accumulation_steps": "4"}
-    engine.main(["step", str(steps.finetune("small", **small, **once))])
+    engine.main(["step", str(steps.finetune("small", once | small))])
 
     norms = values(steps.events(STEP), "grad_norm")
 
@@ -166,10 +166,10 @@ def test_padding_to_the_longest_changes_nothing(steps: Steps) -> None:
     """Right padding without a mask does not change the loss."""
     steps.prepare()
     once = {"max_steps": "2", "evaluation_strategy": "disable", "logging_steps": "1"}
-    engine.main(["step", str(steps.finetune("a", **once))])
+    engine.main(["step", str(steps.finetune("a", once))])
     path = steps.home / "data" / "preprocess_args.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "pad_to_max_length": True}))
-    engine.main(["step", str(steps.finetune("b", **once))])
+    engine.main(["step", str(steps.finetune("b", once))])
 
     loss = values(steps.events(STEP), "loss")
 
@@ -182,7 +182,7 @@ def test_the_converted_model_is_complete(steps: Steps) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     steps.prepare()
-    engine.main(["step", str(steps.finetune("model", max_steps="2"))])
+    engine.main(["step", str(steps.finetune("model", {"max_steps": "2"}))])
     convert = steps.spec(
         "ft_nlp_model_converter", {"model_path": str(steps.home / "model")}, {"mlflow_model_folder": "mlflow"}
     )
@@ -197,3 +197,41 @@ def test_the_converted_model_is_complete(steps: Steps) -> None:
     assert {path.name for path in (out / "data").iterdir()} == {"model", "config", "tokenizer", "adapter"}
     assert AutoTokenizer.from_pretrained(out / "data" / "model").chat_template
     assert AutoModelForCausalLM.from_pretrained(out / "data" / "model").num_parameters() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("Phi3", {"partial_rotary_factor": 0.75, "num_key_value_heads": 2}),
+        ("Phimoe", {"num_local_experts": 2, "num_experts_per_tok": 1, "num_key_value_heads": 2}),
+        ("Phi", {}),
+    ],
+    ids=["Phi-4-mini", "Phi-3.5-MoE", "phi-2"],
+)
+def test_other_phis_train_and_answer(steps: Steps, name: str, changes: dict[str, Any]) -> None:
+    """The architectures of the other Phi models take LoRA, merge and answer."""
+    import torch
+    import transformers
+
+    from phi_azure.engine.chat import Sampling, load_chat_model
+
+    tiny = json.loads((steps.model / "config.json").read_text())
+    shared = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    ends = ("max_position_embeddings", "eos_token_id", "pad_token_id")
+    config = getattr(transformers, f"{name}Config")(**{key: tiny[key] for key in (*shared, *ends)}, **changes)
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{name}ForCausalLM")(config)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        steps.home.joinpath("other").mkdir(exist_ok=True)
+        (steps.home / "other" / file).write_bytes((steps.model / file).read_bytes())
+    model.save_pretrained(str(steps.home / "other"))
+    steps.model = steps.home / "other"
+    steps.prepare()
+
+    code = engine.main(["step", str(steps.finetune("model", {"num_train_epochs": "3", "logging_steps": "1"}))])
+
+    loss = values(steps.events(STEP), "loss")
+    answer = load_chat_model(steps.home / "model").answer([{"role": "user", "content": "Hi"}], Sampling(max_tokens=4))
+    assert code == 0
+    assert loss[-1] < loss[0]
+    assert answer.prompt_tokens > 0

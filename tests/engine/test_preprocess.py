@@ -152,8 +152,9 @@ def test_the_quick_steps_do_not_load_torch(tmp_path: Path) -> None:
     import subprocess
     import sys
 
+    heavy = "{'torch', 'transformers', 'numpy'} & set(sys.modules)"
     modules = "validate, model_import, preprocess, convert, __main__"
-    code = f"import sys; from phi_azure.engine import {modules}; print({{'torch', 'transformers', 'numpy'}} & set(sys.modules))"
+    code = f"import sys; from phi_azure.engine import {modules}; print({heavy})"
 
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
 

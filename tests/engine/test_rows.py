@@ -57,7 +57,7 @@ def test_a_broken_row_is_named_with_its_line(tmp_path: Path, row: str, message: 
     path = tmp_path / "train.jsonl"
     path.write_text(f"{LINE}\n{row}\n", encoding="utf-8")
 
-    with pytest.raises(ProblemsError, match="train.jsonl:2") as caught:
+    with pytest.raises(ProblemsError, match=r"train\.jsonl:2") as caught:
         read_rows(path)
 
     assert message in str(caught.value)
@@ -92,7 +92,7 @@ def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f"{LINE}\n" * 9, encoding="utf-8")
 
-    with pytest.raises(UserError, match="9 training rows .* 10 are needed"):
+    with pytest.raises(UserError, match=r"9 training rows .* 10 are needed"):
         require_rows(read_rows(path), "training", 10)
 
 

@@ -69,22 +69,27 @@ class ChatModel:
 
     def _spoken(self, prompt: list[int], sampling: Sampling, limit: int) -> Iterator[Answer]:
         said: list[int] = []
-        shown, reason = "", "length"
-        for token in self._tokens(prompt, sampling, limit):
+        shown, reason, heard = "", "length", 0
+        for heard, token in enumerate(self._tokens(prompt, sampling, limit), 1):
             if token in self.ends:
                 reason = "stop"
                 break
             said.append(token)
-            text, stopped = cut_at_stop(self._text(said), sampling.stop)
-            if stopped:
-                shown, reason = text, "stop"
+            if cut_at_stop(self._text(said), sampling.stop)[1]:
+                reason = "stop"
                 break
-            ready = held_back(text, sampling.stop)
+            ready = held_back(self._text(self._settled(said)), sampling.stop)
             if len(ready) > len(shown):
                 shown = ready
-                yield Answer(shown, "", len(prompt), len(said))
-        whole = shown if reason == "stop" and said and token not in self.ends else self._text(said)
-        yield Answer(whole, reason, len(prompt), len(said) + (reason == "stop"))
+                yield Answer(shown, "", len(prompt), heard)
+        yield Answer(cut_at_stop(self._text(said), sampling.stop)[0], reason, len(prompt), heard)
+
+    def _settled(self, ids: list[int]) -> list[int]:
+        """Leaves out the bytes at the end: what a run of bytes spells is known when the next whole token comes."""
+        count = len(ids)
+        while count and str(self.tokenizer.tokenizer.id_to_token(ids[count - 1])).startswith("<0x"):
+            count -= 1
+        return ids[:count]
 
     def _text(self, ids: list[int]) -> str:
         return str(self.tokenizer.tokenizer.decode(ids, skip_special_tokens=True))

@@ -22,8 +22,10 @@ _RANGES = {
     "presence_penalty": (-2.0, 2.0),
 }
 _AZURE_FIELDS = frozenset(
-    "messages model temperature top_p frequency_penalty presence_penalty max_tokens stream stop seed tools tool_choice"
-    " response_format stream_options".split()
+    {
+        *("messages", "model", "temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens", "stream"),
+        *("stop", "seed", "tools", "tool_choice", "response_format", "stream_options"),
+    }
 )
 _DEFAULT_TOKENS = 256
 
