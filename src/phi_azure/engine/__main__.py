@@ -71,10 +71,8 @@ def _run(spec: Spec, events: Events) -> int:
     try:
         module = importlib.import_module(f"phi_azure.engine.{_MODULES[spec.step]}")
         module.run(spec, events)
-    except UserError as error:
-        log(f"failed: {error}")
-        events.error("UserError", str(error))
-        return 1
+    except (UserError, ImportError) as error:
+        return _blame_user(error, events)
     except Exception as error:  # noqa: BLE001  the process boundary: whatever it was, the emulator must be told
         traceback.print_exc()
         events.error("SystemError", f"{type(error).__name__}: {error}")
@@ -84,6 +82,13 @@ def _run(spec: Spec, events: Events) -> int:
         raise
     log(f"step {spec.step} is done")
     return 0
+
+
+def _blame_user(error: UserError | ImportError, events: Events) -> int:
+    hint = " Install what the engine needs: pip install 'phi-azure[local]'." if isinstance(error, ImportError) else ""
+    log(f"failed: {error}{hint}")
+    events.error("UserError", f"{error}{hint}")
+    return 1
 
 
 def _serve(args: argparse.Namespace) -> int:
