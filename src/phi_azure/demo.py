@@ -8,15 +8,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from phi_azure import FineTune, Lora, ManagedCompute, Serverless, Workspace, dataset, display
-from phi_azure.engine.headlines import SYSTEM_PROMPT, TALK_HEADLINES, write_dataset
-from phi_azure.errors import RunCancelled, RunFailed
+from phi_azure import FineTune, Lora, ManagedCompute, Serverless, Workspace, display
+from phi_azure.engine.headlines import SYSTEM_PROMPT, TALK_HEADLINES, read_sentiment, write_dataset
+from phi_azure.workspace import check_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -33,6 +34,7 @@ EPOCHS = 3
 BATCH_SIZE = 16
 LORA = Lora(r=8, alpha=16)
 TRAIN_ROWS = 1000
+LOGGING_STEPS = 5  # for a curve of some thirty points
 CLUSTER, SIZE = "gpu-cluster", "Standard_NC24ads_A100_v4"  # what Azure is asked for; here no GPU is behind it
 
 TITLES = {"serverless": "Serverless", "managed": "Managed compute"}
@@ -41,10 +43,11 @@ TEXTS = {
     "managed": f"Azure's chat_completion_pipeline on a GPU cluster of one's own ({SIZE}): five steps, every knob.",
 }
 NEXT = """\
-az login, then download config.json of your workspace from the Azure portal into this folder, and
-  phi-azure init job.yaml --route serverless      a job file with every field explained
-  phi-azure submit job.yaml --wait                the same commands, without --local
-Change learning_rate to 2e-5: Phi is no phi-tiny. The job files of this demo: {files}"""
+  az login                                   or any other way of azure-identity
+  config.json of your workspace              from the studio, into this folder
+  phi-azure init job.yaml                    a job file, every field explained
+  phi-azure submit job.yaml --wait           the same commands, without --local
+Phi wants a learning_rate of 2e-5, not phi-tiny's 2e-3."""
 
 
 @dataclass
@@ -99,7 +102,7 @@ def tell(out: Console, folder: Path, routes: Sequence[str], seed: int = 0) -> Ou
         _introduce(out, routes)
         with display.busy(out, "opening a workspace on this machine"), _timed(outcome, "open the workspace"):
             workspace = Workspace.local(folder)
-        with workspace, ThreadPoolExecutor(max_workers=2) as background:
+        with workspace, ThreadPoolExecutor(max_workers=1) as background:
             story = Story(out, workspace, folder, seed, outcome)
             jobs = background.submit(_write_jobs, story, routes)  # while the base model loads
             _base(story)
@@ -128,7 +131,8 @@ def _base(story: Story) -> None:
         endpoint = story.workspace.deploy_base(MODEL, name=f"{story.names}-base")
     with _removed(endpoint):
         _ask(story, "base", endpoint)
-    display.done(story.out, "It answers at length, and calls a survived attack good news.")
+    read = [read_sentiment(answer) or "nothing clear" for answer in story.outcome.answers["base"]]
+    display.done(story.out, f"At length, and its words come to: {', '.join(read)}. The firm wants {POLICY} for both.")
 
 
 def _write_jobs(story: Story, routes: Sequence[str]) -> dict[str, FineTune]:
@@ -150,6 +154,7 @@ def _job(route: str, data: dict[str, Path], seed: int) -> FineTune:
         learning_rate=LEARNING_RATE,
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
+        logging_steps=LOGGING_STEPS,
         seed=seed,
     )
     return FineTune(
@@ -163,21 +168,21 @@ def _job(route: str, data: dict[str, Path], seed: int) -> FineTune:
 
 def _data(story: Story, jobs: dict[str, FineTune]) -> None:
     """Chapter 2: what it is to learn from."""
-    display.chapter(
-        story.out, "2  The data", "Headlines with the firm's own answer, one word each; neither of the two above."
-    )
+    text = "Headlines with the firm's own answer in one word. The two above are not among them."
+    display.chapter(story.out, "2  The data", text)
+    for row in _rows(story.files / "train.jsonl", 3):
+        display.quote(story.out, *row)
     with _timed(story.outcome, "check the data"):
-        for job in jobs.values():
-            report = dataset.check(job.training_data, route=job.route.kind)
-            report.raise_for_errors()
-            display.show_report(story.out, report)
-    display.quote(story.out, *_first_row(Path(next(iter(jobs.values())).training_data)))
+        reports = [report for job in jobs.values() for report in check_data(job)]
+    for file, rows in {report.file: report.rows for report in reports}.items():
+        display.done(story.out, f"{file}: {rows:,} rows, fit for {' and '.join(jobs)}")
 
 
-def _first_row(path: Path) -> tuple[str, str]:
+def _rows(path: Path, count: int) -> list[tuple[str, str]]:
+    """Returns the last question and answer of the first rows of a file."""
     with path.open(encoding="utf-8") as lines:
-        messages = json.loads(next(lines))["messages"]
-    return messages[-2]["content"], messages[-1]["content"]
+        conversations = [json.loads(line)["messages"] for line in islice(lines, count)]
+    return [(messages[-2]["content"], messages[-1]["content"]) for messages in conversations]
 
 
 def _routes(story: Story, jobs: dict[str, FineTune]) -> None:
@@ -190,7 +195,8 @@ def _routes(story: Story, jobs: dict[str, FineTune]) -> None:
             _watch(story, route, run)
         following = routes[number + 1 : number + 2]
         next_run = story.workspace.submit(jobs[following[0]]) if following else run
-        _use(story, route, run)
+        with _cancelled_on_error(next_run):
+            _use(story, route, run)
         run = next_run
 
 
@@ -254,7 +260,9 @@ def _close(story: Story) -> None:
         display.failed(
             story.out, f"The tuned model does not answer {POLICY} to both headlines: {', '.join(outcome.wrong)}."
         )
-    display.chapter(story.out, "Next, on Azure", NEXT.format(files=story.files))
+    display.chapter(story.out, "Next, on Azure", "")
+    for line in NEXT.splitlines():
+        display.print_plain(story.out, line)
 
 
 @contextmanager
@@ -278,8 +286,7 @@ def _cancelled_on_error(run: Run) -> Iterator[None]:
     """Cancels a run that the demo leaves before its end, as after Ctrl-C; one that is over is left as it is."""
     try:
         yield
-    except (RunFailed, RunCancelled):
-        raise
     except BaseException:
-        run.cancel()
+        if not run.refresh().over:
+            run.cancel()
         raise

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.box import ROUNDED
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 LOG_SCALE_FROM = 20.0  # a curve that falls by more than this is drawn on a logarithmic scale
+_WIDEST = 4  # columns that a curve gives to one value when there are few
+_WIDEST = 4  # columns that a curve gives to one value when there are few
 PLAIN_EVERY_S = 2.0  # between two lines of numbers where there is no terminal
 _SIGNS = {
     "Completed": ("✓", "green"),
@@ -217,7 +219,8 @@ def curve(values: Sequence[float], width: int = 60, height: int = 6) -> list[str
     """Returns a curve as lines of text, its scale at the left; the scale is logarithmic as in `sparkline`."""
     if not values:
         return []
-    columns = _resampled(values, width)
+    wide = max(1, min(_WIDEST, width // len(values)))
+    columns = [value for value in _resampled(values, width) for _ in range(wide)]
     levels = height * len(BARS)
     heights = [max(1, round(1 + value)) for value in _heights(columns, levels - 1)]
     lines = []
@@ -273,6 +276,7 @@ class RunView:
     since: float | None = None
     steps: list[Step] = field(default_factory=list)
     metrics: dict[str, dict[int, float]] = field(default_factory=dict)
+    last_line: str = ""
     progress: float | None = None
     training_since: tuple[float, float] | None = None
     """When progress was first seen, and how much it was: what the time left is reckoned from."""
@@ -285,6 +289,7 @@ class RunView:
         if self.progress and self.training_since is None:
             self.training_since = self.clock(), self.progress
         self.steps = list(update.steps)
+        self.last_line = update.new_log_lines[-1] if update.new_log_lines else self.last_line
         for key, points in update.new_metrics.items():
             self.metrics.setdefault(key, {}).update({point.step: point.value for point in points})
 
@@ -301,23 +306,21 @@ class RunView:
         """Renders the run for a terminal."""
         parts: list[RenderableType] = [self._headline(), *self._step_lines()]
         if losses := self.values("loss"):
-            spark = sparkline(losses)
-            parts.append(
-                Text.assemble(
-                    "  loss ", (number(losses[0]), "dim"), " ", (spark, "cyan"), " ", (number(losses[-1]), "bold")
-                )
-            )
-            parts.append(Text("  " + self.numbers(), style="dim"))
+            ends = (number(losses[0]), "dim"), (number(losses[-1]), "bold")
+            parts.append(Text.assemble("  loss ", ends[0], " ", (sparkline(losses), "cyan"), " ", ends[1]))
+            parts.append(Text(f"  {self.numbers()}", style="dim"))
+        elif self.last_line and self.status not in _SIGNS:
+            parts.append(Text(f"  {self.last_line}", style="dim", no_wrap=True, overflow="ellipsis"))
         return Group(*parts)
 
     def numbers(self) -> str:
         """Returns the numbers of the moment on one line."""
-        named = {"loss": "loss", "eval_loss": "validation", "learning_rate": "rate", "tokens": "tokens"}
-        known = [f"{word} {number(values[-1])}" for key, word in named.items() if (values := self.values(key))]
+        named = {"eval_loss": "validation {}", "learning_rate": "rate {}", "tokens": "{} tokens"}
+        known = [text.format(number(values[-1])) for key, text in named.items() if (values := self.values(key))]
         left = self.seconds_left()
         share = [] if self.progress is None else [f"{self.progress:.0%}"]
         rest = [] if left is None else [f"{seconds(left)} left"]
-        return " · ".join([f"step {max(self.metrics.get('loss', {0: 0.0}))}", *known, *share, *rest])
+        return " · ".join([f"step {max(self.metrics.get('loss', {0: 0.0}))}", *share, *rest, *known])
 
     def seconds_left(self) -> float | None:
         """Reckons how long the training still takes, from its pace so far; None before it is known."""
@@ -388,7 +391,7 @@ class _PlainWatch:
     def finish(self) -> None:
         if self.view.values("loss") and self.view.numbers() != self.last_numbers:
             self.last_numbers, self.last_time = self.view.numbers(), self.view.clock()
-            print_plain(self.out, f"    {self.last_numbers}")
+            print_plain(self.out, f"    loss {number(self.view.values('loss')[-1])} · {self.last_numbers}")
 
     def _tell(self, name: str, text: str, key: str | None = None) -> None:
         if self.told.get(name) != (key or text):
@@ -418,7 +421,8 @@ def chapter(out: Console, heading: str, text: str) -> None:
     """Opens a chapter: its heading, and a few words on what happens."""
     out.print()
     out.print(Text(heading, style="bold cyan"))
-    out.print(Text(text, style="dim"))
+    if text:
+        out.print(Text(text, style="dim"))
 
 
 def done(out: Console, text: str, took: float | None = None) -> None:
@@ -431,7 +435,8 @@ def done(out: Console, text: str, took: float | None = None) -> None:
 def quote(out: Console, question: str, answer: str) -> None:
     """Prints a question and its answer."""
     out.print(Text.assemble("  ", (f"“{question}”", "italic")))
-    out.print(Padding(Text(redact(answer), style="bold"), (0, 0, 0, 4)))
+    for line in wrap(redact(answer), width=max(20, out.width - 4)):
+        out.print(Text(f"    {line}", style="bold"))
 
 
 def print_curve(out: Console, view: RunView) -> None:
@@ -439,7 +444,7 @@ def print_curve(out: Console, view: RunView) -> None:
     losses = view.values("loss")
     if not losses:
         return
-    for line in curve(losses, width=min(60, out.width - 14)):
+    for line in curve(losses, width=min(64, out.width - 14)):
         print_plain(out, f"  {line}")
     print_plain(out, f"  {'loss':>8}  {len(losses)} points, {number(losses[0])} to {number(losses[-1])}")
 
