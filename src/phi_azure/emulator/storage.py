@@ -243,7 +243,9 @@ def _content_type(call: Call) -> str:
 
 
 def _metadata(call: Call) -> dict[str, str]:
-    return {k[len(_META) :].lower(): v for k, v in call.request.headers if k.lower().startswith(_META)}
+    """Returns the metadata of a request: WSGI writes '_' as '-', but a name is an identifier and has no '-'."""
+    named = {k[len(_META) :].lower(): v for k, v in call.request.headers if k.lower().startswith(_META)}
+    return {name.replace("-", "_"): value for name, value in named.items()}
 
 
 def _staging(call: Call, container: str, name: str) -> Path:
