@@ -194,7 +194,10 @@ def _require_component(registry: str, name: str, version: str | None = None) -> 
             "The specified resource was not found.",
             (
                 "ComponentNotFound",
-                f"The emulator's registry has one component, {pipeline()['name']} {pipeline()['version']}.",
+                (
+                    f"Component {name}{f' {version}' if version else ''} not found: the emulator's registry has one, "
+                    f"{pipeline()['name']} {pipeline()['version']}."
+                ),
             ),
         )
 
