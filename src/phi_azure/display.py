@@ -121,13 +121,14 @@ def show_endpoints(out: Console, endpoints: Sequence[EndpointInfo]) -> None:
     show_table(out, ["endpoint", "kind", "status", "address"], rows, empty="No endpoint is up.")
 
 
-def show_run(out: Console, run: Run) -> None:
-    """Prints a run with its steps, its curve and its last numbers."""
-    show_facts(out, {"run": run.name, "route": run.route, "status": run.status, "see": run.url})
+def show_run(out: Console, run: Run, url: str | None) -> None:
+    """Prints a run with its steps, its curve and its last numbers; `url` is its page, where it has one."""
+    show_facts(out, {"run": run.name, "route": run.route, "status": run.status, "reason": run.error, "see": url})
     for step in run.steps():
         print_plain(out, f"  {step_line(step, datetime.now(timezone.utc)).plain}")
     metrics = run.metrics()
-    for line in curve([point.value for point in metrics.get("loss", [])], width=min(64, out.width - 12)):
+    losses = [point.value for point in metrics.get("loss", [])]
+    for line in curve(losses, width=min(64, out.width - 12)) if len(losses) > 1 else []:
         print_plain(out, line)
     show_facts(out, {key: number(points[-1].value) for key, points in metrics.items() if points})
 

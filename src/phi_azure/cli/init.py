@@ -76,7 +76,8 @@ def _refuse_to_overwrite(paths: list[Path], force: bool) -> None:
 def _numbers_for_phi_tiny() -> dict[str, object]:
     from phi_azure import demo
 
-    return {"learning_rate": demo.LEARNING_RATE, "epochs": demo.EPOCHS, "batch_size": demo.BATCH_SIZE}
+    rate = {"learning_rate": demo.LEARNING_RATE, "epochs": demo.EPOCHS, "batch_size": demo.BATCH_SIZE}
+    return {**rate, "lora": demo.LORA}
 
 
 def _for_phi_tiny() -> list[str]:
