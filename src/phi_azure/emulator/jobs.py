@@ -92,7 +92,7 @@ _FINETUNING = Object(
     frozenset({"fineTuningDetails", "outputs"}),
 )
 _SHAPES = {"pipeline": _PIPELINE, "finetuning": _FINETUNING}
-_OLD, _NEW = "2024-01-01-preview", "2024-10-01-preview"
+OLD, NEW = "2024-01-01-preview", "2024-10-01-preview"
 
 
 def put_job(call: Call, name: str, **_: str) -> Response:
@@ -364,7 +364,7 @@ def settle_run(call: Call, run: Document) -> Document:
 
 
 def _shown(call: Call, job: Document) -> Document:
-    old = call.request.args.get("api-version") == _OLD
+    old = call.request.args.get("api-version") == OLD
     run = run_of(call, job)
     body = job["body"]
     properties: Document = {
@@ -443,8 +443,8 @@ def _services(call: Call, name: str) -> Document:
 
 
 ROUTES = [
-    Route("PUT", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", put_job, frozenset({_OLD, _NEW})),
-    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", get_job, frozenset({_OLD, _NEW})),
-    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs", list_jobs, frozenset({_OLD})),
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", put_job, frozenset({OLD, NEW})),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", get_job, frozenset({OLD, NEW})),
+    Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs", list_jobs, frozenset({OLD})),
     Route("POST", MANAGEMENT, f"{WORKSPACE}/jobs/<name>/cancel", cancel_job, frozenset({"2023-04-01-preview"})),
 ]
