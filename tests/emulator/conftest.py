@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+# jobs.stream waits at least 2 s between looks; azure.ai.ml reads this when it is imported, which is later than here
+os.environ.setdefault("AZUREML_RUN_POLLING_INTERVAL_MIN", "0")
 
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.clock import TurnedClock
