@@ -38,7 +38,7 @@ def command(
     folders = dict(_weight(text) for text in weights)
     from phi_azure.emulator.command import run_server
 
-    return run_server(state or session.folder / "azure", port, folders, runner, list(command_line))
+    return run_server((state or session.folder / "azure").absolute(), port, folders, runner, list(command_line))
 
 
 def _weight(text: str) -> tuple[str, Path]:
