@@ -45,7 +45,9 @@ def test_reads_a_job_file(tmp_path: Path) -> None:
         pytest.param("serverless", Serverless(), id="only its name"),
         pytest.param("{n_epochs: 2}", Serverless(epochs=2), id="the portal's name"),
         pytest.param("{per_device_train_batch_size: 4}", Serverless(batch_size=4), id="Hugging Face's name"),
-        pytest.param("{kind: managed, lora_r: 16, lora_alpha: 32}", ManagedCompute(lora=Lora(r=16, alpha=32)), id="flat LoRA"),
+        pytest.param(
+            "{kind: managed, lora_r: 16, lora_alpha: 32}", ManagedCompute(lora=Lora(r=16, alpha=32)), id="flat LoRA"
+        ),
         pytest.param("{kind: managed, lora: null}", ManagedCompute(lora=None), id="all weights"),
     ],
 )
@@ -70,7 +72,8 @@ def test_writes_what_it_reads(tmp_path: Path) -> None:
 
 def test_names_every_problem_with_its_line(tmp_path: Path) -> None:
     """Nothing has to be found out one at a time."""
-    text = "name: my job\ntraining_data: a.jsonl\nlr: 3\nexperiment: a\nexperiment: b\nroute:\n  kind: managed\n  epochs: 0\n"
+    top = "name: my job\ntraining_data: a.jsonl\nlr: 3\nexperiment: a\nexperiment: b\n"
+    text = top + "route:\n  kind: managed\n  epochs: 0\n"
 
     found = problems(tmp_path, text)
 
@@ -106,7 +109,12 @@ def test_names_what_was_meant(tmp_path: Path, text: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "not YAML"), ("- a", "names and values"), ("a: !!python/object:os.system {}", "not YAML"), ("{}", "is missing")],
+    [
+        ("a: [", "not YAML"),
+        ("- a", "names and values"),
+        ("a: !!python/object:os.system {}", "not YAML"),
+        ("{}", "is missing"),
+    ],
 )
 def test_refuses_what_is_no_job(tmp_path: Path, text: str, said: str) -> None:
     """Broken, unsafe and empty files are config errors too."""
@@ -118,9 +126,13 @@ def test_refuses_what_is_no_job(tmp_path: Path, text: str, said: str) -> None:
     ("route", "said"),
     [
         pytest.param({"job": "finetuning"}, "needs a cluster, or instance_types", id="nowhere to run"),
-        pytest.param({"job": "finetuning", "cluster": "gpu", "seed": 3}, "seed belongs to job: pipeline", id="foreign knob"),
+        pytest.param(
+            {"job": "finetuning", "cluster": "gpu", "seed": 3}, "seed belongs to job: pipeline", id="foreign knob"
+        ),
         pytest.param({"instance_types": ["a"]}, "belongs to job: finetuning", id="types in a pipeline"),
-        pytest.param({"evaluation_strategy": "disable", "early_stopping_patience": 1}, "needs evaluation", id="stopping blind"),
+        pytest.param(
+            {"evaluation_strategy": "disable", "early_stopping_patience": 1}, "needs evaluation", id="stopping blind"
+        ),
     ],
 )
 def test_refuses_what_does_not_fit(route: dict[str, object], said: str) -> None:

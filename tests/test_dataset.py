@@ -40,8 +40,12 @@ def turns(*pairs: tuple[str, object]) -> str:
         pytest.param('{"messages": [1]}', "message", "messages[0]", id="message is no object"),
         pytest.param('{"messages": [{"content": "a"}]}', "role", "messages[0].role", id="no role"),
         pytest.param(turns(("bot", "a"), ("assistant", "b")), "role", "messages[0].role", id="unknown role"),
-        pytest.param(turns(("user", 3), ("assistant", "b")), "content", "messages[0].content", id="content is a number"),
-        pytest.param(turns(("user", "a"), ("assistant", " ")), "empty-content", "messages[1].content", id="empty answer"),
+        pytest.param(
+            turns(("user", 3), ("assistant", "b")), "content", "messages[0].content", id="content is a number"
+        ),
+        pytest.param(
+            turns(("user", "a"), ("assistant", " ")), "empty-content", "messages[1].content", id="empty answer"
+        ),
         pytest.param(turns(("user", "a")), "last-not-assistant", "messages[0].role", id="no answer"),
         pytest.param(turns(("assistant", "a")), "one-message", "messages", id="no question"),
     ],

@@ -18,7 +18,9 @@ def test_public_names_load(name: str) -> None:
 
 def test_import_loads_no_vendor() -> None:
     """Importing the package loads neither Azure, MLflow, torch nor pydantic."""
-    program = "import sys, phi_azure; print([m for m in ('azure.core', 'mlflow', 'torch', 'pydantic') if m in sys.modules])"
+    program = (
+        "import sys, phi_azure; print([m for m in ('azure.core', 'mlflow', 'torch', 'pydantic') if m in sys.modules])"
+    )
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -248,7 +248,7 @@ class FineTune(_Strict):
     name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,59}$")
     """Names the job, and what comes out of it; letters, digits, `-` and `_`."""
     model: str = Field(default=catalog.DEFAULT_MODEL, min_length=1)
-    """A Phi of Azure's registry, with a version if wanted (Phi-4:7); an azureml: address; or, managed, a Hugging Face id."""
+    """A Phi of Azure's registry, with a version if wanted: Phi-4:7; an azureml: address; managed: a Hugging Face id."""
     training_data: Path
     """JSONL, one conversation a line; `azureml:name:version` takes a data asset as it is."""
     validation_data: Path | None = None

@@ -364,6 +364,7 @@ class _Progress:
         self._readers: dict[str, MetricReader] = {}
         self._log: LogReader | None = None
         self._epoch = 0.0
+        self._seen: set[tuple[str, int, float]] = set()  # the job and the step that trains report the same values
         self._metrics: dict[str, list[Point]] = {}
         self._lines: list[str] = []
 
@@ -393,10 +394,13 @@ class _Progress:
 
         reader = self._readers.setdefault(run_id, MetricReader(self._connection, run_id))
         for key, values in reader.new_values():
-            points = [Point(step, value, datetime.fromtimestamp(when, timezone.utc)) for step, value, when in values]
-            self._metrics.setdefault(key, []).extend(points)
+            for step, value, when in values:
+                if (key, step, value) not in self._seen:
+                    self._seen.add((key, step, value))
+                    point = Point(step, value, datetime.fromtimestamp(when, timezone.utc))
+                    self._metrics.setdefault(key, []).append(point)
             if key == "epoch":
-                self._epoch = max([self._epoch, *(point.value for point in points)])
+                self._epoch = max([self._epoch, *(value for _, value, _ in values)])
 
     def share(self, tags: dict[str, str]) -> float | None:
         """Returns how much of the epochs is done."""

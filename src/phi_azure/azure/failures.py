@@ -86,9 +86,15 @@ def _from_response(error: core.HttpResponseError) -> errors.PhiAzureError:
 
 def _codes(detail: Any) -> list[str]:
     """Returns the code of an error and of all that it holds."""
-    inner = detail.innererror
-    codes = [str(detail.code)] + ([str(inner.get("code"))] if isinstance(inner, dict) else [])
+    inner = [getattr(detail, "innererror", None), *map(_added, getattr(detail, "additional_info", None) or [])]
+    codes = [str(detail.code), *(str(found.get("code")) for found in inner if isinstance(found, dict))]
     return codes + [code for below in detail.details or [] for code in _codes(below)]
+
+
+def _added(item: Any) -> Any:
+    """Returns the inner error that Azure ML puts into the additional information of an error."""
+    kind, info = (item.get("type"), item.get("info")) if isinstance(item, dict) else (item.type, item.info)
+    return info.get("value") if kind == "InnerError" and isinstance(info, dict) else None
 
 
 def _said(error: core.HttpResponseError) -> str:

@@ -1,0 +1,42 @@
+"""Sending a job again: what is kept of its body, and what is the service's."""
+
+from __future__ import annotations
+
+import pytest
+
+from phi_azure.azure.resuming import resumed_body, successor
+
+
+def test_keeps_the_job_and_asks_for_the_checkpoint() -> None:
+    """The same pipeline goes out, with the tag and the input that make it go on."""
+    node = {"inputs": {"seed": {"value": "1"}, "resume_from_checkpoint": {"value": "false"}}, "componentId": "c"}
+    answered = {
+        "jobType": "Pipeline", "status": "Failed", "services": {}, "tags": {"a": "b"}, "jobs": {"training": node},
+        "outputs": {"trained_model": {"jobOutputType": "mlflow_model", "uri": "azureml://x", "assetName": None}},
+        "settings": {"force_rerun": True},
+    }  # fmt: skip
+
+    body = resumed_body(answered, "tone-0a1b2c")
+
+    assert body == {
+        "jobType": "Pipeline",
+        "properties": {},
+        "tags": {"a": "b", "phi_azure.resumes": "tone-0a1b2c"},
+        "outputs": {"trained_model": {"jobOutputType": "mlflow_model"}},
+        "settings": {"force_rerun": False},
+        "jobs": {
+            "training": {
+                "componentId": "c",
+                "inputs": {
+                    "seed": {"value": "1"},
+                    "resume_from_checkpoint": {"value": "true", "job_input_type": "literal"},
+                },
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(("name", "stem"), [("tone-0a1b2c", "tone"), ("my-tone", "my-tone"), ("tone", "tone")])
+def test_new_name_has_the_same_beginning(name: str, stem: str) -> None:
+    """Names do not grow with each resume."""
+    assert successor(name).rpartition("-")[0] == stem

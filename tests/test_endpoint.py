@@ -1,0 +1,150 @@
+"""Questions and answers in the shapes of Azure's containers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phi_azure import (
+    AzureError,
+    ConflictError,
+    FineTune,
+    ManagedCompute,
+    NotFoundError,
+    QuotaError,
+    Serverless,
+    Workspace,
+)
+from phi_azure.endpoint import Kind, conversation, question, read_answer, scoring_url
+from phi_azure.testing import azure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phi_azure.testing import Azure
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "expected"),
+    [
+        ("https://e.inference.ml.azure.com/score", "managed", "https://e.inference.ml.azure.com/score"),
+        ("https://e.inference.ml.azure.com", "managed", "https://e.inference.ml.azure.com/score"),
+        ("https://e.models.ai.azure.com", "serverless", "https://e.models.ai.azure.com/v1/chat/completions"),
+        ("https://e.models.ai.azure.com/v1/", "serverless", "https://e.models.ai.azure.com/v1/chat/completions"),
+        ("https://e.x/v1/chat/completions", "serverless", "https://e.x/v1/chat/completions"),
+    ],
+)
+def test_scoring_address_is_completed(uri: str, kind: Kind, expected: str) -> None:
+    """Azure's address may lack its last part."""
+    assert scoring_url(uri, kind) == expected
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param({"output": "negative"}, id="foundation model"),
+        pytest.param({"output": "negative", "error": None, "finish_reason": "stop"}, id="foundation model, long"),
+        pytest.param([{"0": "negative"}], id="list of records"),
+        pytest.param(["negative"], id="list of texts"),
+        pytest.param("negative", id="text"),
+        pytest.param({"output": ["negative"]}, id="list inside"),
+        pytest.param({"choices": [{"message": {"role": "assistant", "content": "negative"}}]}, id="chat completion"),
+        pytest.param({"output": None, "message": {"content": "negative"}}, id="only the message"),
+    ],
+)
+def test_reads_every_shape(document: object) -> None:
+    """The text is found wherever a container puts it."""
+    assert read_answer(document, 0.1).text == "negative"
+
+
+def test_reads_the_tokens() -> None:
+    """Tokens are counted where the endpoint counts."""
+    answer = read_answer(
+        {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}, 0.1
+    )
+
+    assert (answer.prompt_tokens, answer.completion_tokens) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    "document", [{"output": None, "error": {"status_code": 500, "body": "cuda"}}, {}, [], {"output": None}]
+)
+def test_an_error_inside_a_success_is_an_error(document: object) -> None:
+    """A container may answer 200 and mean no."""
+    with pytest.raises(AzureError):
+        read_answer(document, 0.1)
+
+
+def test_questions_in_their_shapes() -> None:
+    """A base model's container takes one conversation, a tuned model's script a list of them."""
+    messages = conversation("Hi", "Be short.")
+
+    assert messages == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"}]
+    assert question(messages, 5, 0.0, "openai") == {"messages": messages, "max_tokens": 5, "temperature": 0.0}
+    assert question(messages, 5, 0.0, "nested")["input_data"] == {
+        "input_string": [messages],
+        "parameters": {"max_new_tokens": 5, "do_sample": False},
+    }
+    assert question(messages, 5, 0.5, "flat")["input_data"] == {
+        "input_string": messages,
+        "parameters": {"max_new_tokens": 5, "do_sample": True, "temperature": 0.5, "max_tokens": 5},
+    }
+
+
+@pytest.mark.parametrize("route", [Serverless(), ManagedCompute()], ids=lambda route: route.kind)
+def test_tuned_model_answers(
+    emulator: Azure, workspace: Workspace, chat: Path, route: Serverless | ManagedCompute
+) -> None:
+    """From the job to the answer, with the key sent and shown nowhere."""
+    emulator.reply(lambda messages: f"{len(messages)}: {messages[-1]['content']}")
+    model = workspace.submit(FineTune(name="tone", training_data=chat, route=route)).wait().register()
+
+    endpoint = model.deploy("tone-endpoint")
+
+    assert endpoint.kind == route.kind
+    assert endpoint.chat("Hello", system="Be short.") == "2: Hello"
+    assert workspace.endpoint("tone-endpoint").chat([{"role": "user", "content": "Again"}]) == "1: Again"
+    assert endpoint._key not in repr(endpoint)
+
+
+def test_base_model_answers(workspace: Workspace) -> None:
+    """A registry model can be asked as it comes."""
+    endpoint = workspace.deploy_base(name="base-endpoint")
+
+    assert endpoint.chat("Hello") == "scripted answer to: Hello"
+    assert "ready" in endpoint.logs()
+
+
+def test_a_taken_name_is_refused(workspace: Workspace) -> None:
+    """What is there is never overwritten."""
+    workspace.deploy_base(name="base-endpoint")
+
+    with pytest.raises(ConflictError, match="already"):
+        workspace.deploy_base(name="base-endpoint")
+
+
+def test_nothing_is_left_of_a_failed_deployment() -> None:
+    """Without quota for the machine, the endpoint that was made for it goes again."""
+    with azure(quota={"standardNCADSA100v4Family": 0}) as emulator:
+        workspace = Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace)
+
+        with pytest.raises(QuotaError):
+            workspace.deploy_base(name="base-endpoint")
+
+        assert workspace.endpoints() == []
+        emulator.last("DELETE", "/onlineEndpoints/base-endpoint")
+
+
+def test_down_removes_only_ours(emulator: Azure, workspace: Workspace) -> None:
+    """What somebody else made stays."""
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+    workspace.ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="theirs")).result()
+    workspace.deploy_base(name="base-endpoint")
+
+    assert workspace.removable() == ["endpoint base-endpoint"]
+    assert workspace.down() == ["endpoint base-endpoint"]
+    assert [endpoint.name for endpoint in workspace.endpoints()] == ["theirs"]
+    with pytest.raises(NotFoundError):
+        workspace.endpoint("base-endpoint")

@@ -1,0 +1,185 @@
+"""Sending jobs: what is checked first, made, reused and uploaded."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phi_azure import (
+    ConfigError,
+    DataError,
+    FineTune,
+    ManagedCompute,
+    NotFoundError,
+    RegionError,
+    Serverless,
+    SizeError,
+    Workspace,
+)
+from phi_azure.testing import azure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from phi_azure.model import Event
+    from phi_azure.testing import Azure
+
+SIZE = "Standard_NC24ads_A100_v4"
+
+
+def count(emulator: Azure, method: str, part: str) -> int:
+    """Counts requests."""
+    return len([request for request in emulator.requests if request.method == method and part in request.path])
+
+
+def job(chat: Path, route: Serverless | ManagedCompute | None = None, **fields: str) -> FineTune:
+    """Returns a job."""
+    return FineTune(name="tone", training_data=chat, route=route or Serverless(), **fields)
+
+
+def test_bad_rows_stop_before_anything_is_sent(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """Nothing reaches Azure when the data is wrong."""
+    chat.write_text('{"messages": []}\n', encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"train\.jsonl:1"):
+        workspace.submit(job(chat))
+
+    assert emulator.requests == []
+
+
+def test_the_same_data_goes_up_once(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """A second job with the same rows uploads nothing; other rows are another version."""
+    workspace.submit(job(chat))
+    workspace.submit(job(chat))
+    assert count(emulator, "PUT", "/data/tone-training/versions/") == 1
+
+    chat.write_text(chat.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    workspace.submit(job(chat))
+    assert count(emulator, "PUT", "/data/tone-training/versions/") == 2
+
+
+def test_a_data_asset_is_taken_as_it_is(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """Data that Azure has need not be on disk."""
+    workspace.submit(job(chat))
+    asset = emulator.last("PUT", "/data/").path.rsplit("/", 1)[-1]
+
+    workspace.submit(FineTune.model_validate({"name": "two", "training_data": f"azureml:tone-training:{asset}"}))
+
+    assert count(emulator, "PUT", "/data/") == 1
+    with pytest.raises(NotFoundError, match="no data asset nothing"):
+        workspace.submit(FineTune.model_validate({"name": "two", "training_data": "azureml:nothing:1"}))
+
+
+def test_the_cluster_is_made_once(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """The first job makes the cluster and says so; the second takes it, whatever the case of the size's letters."""
+    told: list[Event] = []
+    workspace.submit(job(chat, ManagedCompute(cluster="gpu-cluster", size=SIZE)), on_event=told.append)
+    workspace.submit(job(chat, ManagedCompute(cluster="gpu-cluster", size=SIZE.upper())))
+    workspace.submit(job(chat, ManagedCompute(cluster="gpu-cluster")))
+
+    assert count(emulator, "PUT", "/computes/") == 1
+    first = next(event.message for event in told if event.kind == "cluster")
+    assert first == f"making gpu-cluster: {SIZE}, 0 to 1 machines"
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        (ManagedCompute(cluster="gpu-cluster", size="Standard_NC48ads_A100_v4"), "the job wants Standard_NC48ads"),
+        (ManagedCompute(cluster="gpu-cluster", nodes=3), "the job wants 3"),
+    ],
+    ids=["another size", "too few machines"],
+)
+def test_a_cluster_that_does_not_fit_is_refused(
+    workspace: Workspace, chat: Path, route: ManagedCompute, said: str
+) -> None:
+    """A cluster is never changed behind its owner's back."""
+    workspace.submit(job(chat, ManagedCompute(cluster="gpu-cluster", size=SIZE)))
+
+    with pytest.raises(SizeError, match=said):
+        workspace.submit(job(chat, route))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("Phi-4-mini-instrukt", "no model"), ("Phi-4-mini-instruct:99", "99")],
+)
+def test_unknown_models_are_refused(workspace: Workspace, chat: Path, model: str, said: str) -> None:
+    """A name that the registry does not have comes back with the one that is near."""
+    with pytest.raises(NotFoundError, match=said) as caught:
+        workspace.submit(job(chat, model=model))
+
+    assert caught.value.remedy == "Did you mean Phi-4-mini-instruct?"
+
+
+def test_retired_models_are_refused_with_a_successor(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """Twenty minutes of waiting are spared to who follows an old tutorial."""
+    with pytest.raises(ConfigError, match="2025-08-30") as caught:
+        workspace.submit(job(chat, model="Phi-3-mini-4k-instruct"))
+
+    assert "Phi-4-mini-instruct" in str(caught.value.remedy)
+    assert emulator.requests == []
+
+
+def test_hugging_face_models_need_the_pipeline(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """The pipeline fetches them itself; a fine-tuning job cannot."""
+    with pytest.raises(ConfigError, match="Hugging Face"):
+        workspace.submit(job(chat, model="microsoft/Phi-4-mini-instruct"))
+
+    workspace.submit(job(chat, ManagedCompute(), model="microsoft/Phi-4-mini-instruct"))
+
+    [node] = emulator.last("PUT", "/jobs/").json["properties"]["jobs"].values()
+    assert node["inputs"]["huggingface_id"]["value"] == "microsoft/Phi-4-mini-instruct"
+    assert "mlflow_model_path" not in node["inputs"]
+
+
+def test_a_region_without_the_model(chat: Path) -> None:
+    """Azure's refusal becomes a region error with a remedy."""
+    with azure(region="westeurope") as emulator:
+        workspace = Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace)
+
+        with pytest.raises(RegionError, match="westeurope") as caught:
+            workspace.submit(job(chat))
+
+    assert "eastus2" in str(caught.value.remedy)
+
+
+def test_lists(workspace: Workspace, chat: Path) -> None:
+    """Runs and models of the workspace, newest first."""
+    first = workspace.submit(job(chat)).wait(poll=0.001)
+    second = workspace.submit(job(chat, ManagedCompute())).wait(poll=0.001)
+    second.register()
+
+    assert {run.name for run in workspace.runs()} == {first.name, second.name}
+    assert len(workspace.runs(limit=1)) == 1
+    assert [(model.name, model.version, model.kind) for model in workspace.models()] == [("tone", "2", "managed")]
+
+
+def test_opens_what_the_config_names(emulator: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure's config.json is found in a folder above."""
+    ids = {"subscription_id": emulator.subscription_id, "resource_group": "g", "workspace_name": emulator.workspace}
+    (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+
+    info = Workspace.from_config().info()
+
+    assert (info.name, info.region, info.local) == (emulator.workspace, emulator.region, False)
+
+
+def test_a_bad_config_is_named(tmp_path: Path) -> None:
+    """A file without the ids says which it needs."""
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="subscription_id"):
+        Workspace.from_config(tmp_path)
+
+
+def test_nothing_is_printed(workspace: Workspace, chat: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Azure's client prints dots and colours; through us, output is for results."""
+    run = workspace.submit(job(chat, ManagedCompute(cluster="gpu-cluster"))).wait(poll=0.001)
+    run.register().deploy("tone-endpoint").delete()
+
+    assert capfd.readouterr() == ("", "")
