@@ -167,7 +167,7 @@ class Course:
             self._finish(failed)
 
     def _is_second_half(self) -> bool:
-        """Says whether this is no look of its own: the client gets a fine-tuning job twice, first as jobs were before."""
+        """Says whether this is no look of its own: the client gets a fine-tuning job in both versions, old first."""
         return (
             self.job["type"] == "FineTuning"
             and self.job.get("version") == jobs.OLD
