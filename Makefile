@@ -32,7 +32,7 @@ check: lint test  ## what CI runs
 	$(BIN)/python -m pip install --quiet --upgrade pip  # the resolver of pip 23.2, which Python 3.11 brings, gives up here
 
 .venv/local: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet '.[local]'
+	$(BIN)/python -m pip install --quiet --editable '.[local]'
 	@touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/python

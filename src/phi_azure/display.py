@@ -332,11 +332,11 @@ class RunView:
         return (1 - self.progress) * (self.clock() - since) / done if done > 0 and self.progress < 1 else None
 
     def _headline(self) -> RenderableType:
-        text = Text.assemble(_status(self.status), f" {seconds(self.age)}  ", (self.name, "bold"))
+        rest = f" {seconds(self.age)}  ", (self.name, "bold")
         if self.status in _SIGNS:
-            return text
+            return Text.assemble(_status(self.status), *rest)
         spinner = Table.grid(padding=(0, 1))
-        spinner.add_row(Spinner("dots", style="cyan"), text)
+        spinner.add_row(Spinner("dots", style="cyan"), Text.assemble((self.status, "cyan"), *rest))
         return spinner
 
     def _step_lines(self) -> list[Text]:
