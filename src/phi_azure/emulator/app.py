@@ -63,6 +63,7 @@ ROUTES: list[Route] = [
     for route in module.ROUTES
 ]
 _OPEN = frozenset({identity.LOGIN, identity.IMDS})  # hosts that give tokens and ask for none
+_OPEN_PATHS = frozenset({"/discovery", "/metadata/endpoints"})  # read by anybody, before a token is at hand
 _KEPT_BODY = 1 << 20  # bytes of a body that the request log keeps
 _SECRET_HEADERS = frozenset({"authorization", "api-key", "x-ms-copy-source-authorization"})
 
@@ -192,7 +193,7 @@ class Emulator:
             if (
                 host not in _OPEN
                 and (host == MANAGEMENT or host.endswith(".api.azureml.ms"))
-                and request.path != "/discovery"
+                and request.path not in _OPEN_PATHS
             ):
                 identity.require_bearer(call)
             return route.answer(call, **arguments)

@@ -174,6 +174,11 @@ def search_runs(call: Call, **_: str) -> Response:
     return answer({"runs": fitting[: int(body.get("max_results") or 1000)]})
 
 
+def search_logged_models(call: Call, **_: str) -> Response:  # noqa: ARG001
+    """Answers that no run logged a model of MLflow 3: jobs leave theirs as files."""
+    return answer({"models": []})
+
+
 def _conditions(text: str) -> list[tuple[str, str, str, str]]:
     found = []
     for part in re.split(r"\s+and\s+", text, flags=re.IGNORECASE) if text.strip() else []:
@@ -292,5 +297,6 @@ ROUTES = [
     Route("POST", REGIONAL, f"{_API}/runs/delete-tag", delete_tag),
     Route("POST", REGIONAL, f"{_API}/runs/log-batch", log_batch),
     Route("POST", REGIONAL, f"{_API}/runs/search", search_runs),
+    Route("POST", REGIONAL, f"{_API}/logged-models/search", search_logged_models),
     Route("GET", REGIONAL, f"{_API}/metrics/get-history", metric_history),
 ]

@@ -128,6 +128,26 @@ def discovery(call: Call, region: str) -> Response:  # noqa: ARG001 (the region 
     return answer({**dict.fromkeys(services, base), "studio": "https://ml.azure.com"})
 
 
+def clouds(call: Call) -> Response:  # noqa: ARG001
+    """Answers the addresses of the public cloud, which Azure's MLflow plugin looks up by itself."""
+    return answer(
+        [
+            {
+                "name": "AzureCloud",
+                "portal": "https://portal.azure.com",
+                "resourceManager": f"https://{MANAGEMENT}/",
+                "authentication": {
+                    "loginEndpoint": "https://login.microsoftonline.com",
+                    "audiences": ["https://management.core.windows.net/", f"https://{MANAGEMENT}/"],
+                    "tenant": "common",
+                    "identityProvider": "AAD",
+                },
+                "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"},
+            }
+        ]
+    )
+
+
 def list_vm_sizes(call: Call, region: str, **_: str) -> Response:  # noqa: ARG001
     """Answers the machine sizes that are still offered."""
     return answer(
@@ -242,6 +262,7 @@ _LOCATION = f"{SUBSCRIPTION}{PROVIDER}/locations/<region>"
 ROUTES = [
     Route("GET", MANAGEMENT, WORKSPACE, get_workspace, _WORKSPACE_VERSIONS),
     Route("GET", REGIONAL, "/discovery", discovery),
+    Route("GET", MANAGEMENT, "/metadata/endpoints", clouds, frozenset({"2019-05-01"})),
     Route("GET", MANAGEMENT, f"{_LOCATION}/vmSizes", list_vm_sizes, _COMPUTE_VERSIONS),
     Route("GET", MANAGEMENT, f"{_LOCATION}/usages", list_usages, _COMPUTE_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/datastores", list_datastores, _DATASTORE_VERSIONS),
