@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from phi_azure.testing import Azure
 
 
-
 @pytest.fixture
 def model(registry: Any) -> str:
     """The id of the model that is tuned."""
