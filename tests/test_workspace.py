@@ -23,7 +23,7 @@ from phi_azure.testing import azure
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phi_azure.model import Event
+    from phi_azure.events import Event
     from phi_azure.testing import Azure
 
 SIZE = "Standard_NC24ads_A100_v4"

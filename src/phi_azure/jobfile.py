@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 from pydantic import ValidationError
 
-from phi_azure.config import SAME_KNOB, SAME_LORA, FineTune, Lora, ManagedCompute, Serverless
+from phi_azure.config import FILE_INPUTS, SAME_KNOB, SAME_LORA, FineTune, Lora, ManagedCompute, Serverless
 from phi_azure.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -223,9 +223,16 @@ def _of_a_route(name: str) -> str | None:
 
 
 def _anchored(job: FineTune, folder: Path) -> FineTune:
-    """Makes the data's paths start from the job file's folder."""
+    """Makes paths start from the job file's folder; what Azure has already stays as it is."""
     paths = {"training_data": job.training_data, "validation_data": job.validation_data}
-    changed = {
+    changed: dict[str, object] = {
         name: folder / path for name, path in paths.items() if path is not None and not str(path).startswith("azureml:")
     }
+    if isinstance(job.route, ManagedCompute):
+        changed["route"] = job.route.model_copy(update={"inputs": _anchored_inputs(job.route.inputs, folder)})
     return job.model_copy(update=changed)
+
+
+def _anchored_inputs(inputs: dict[str, str], folder: Path) -> dict[str, str]:
+    files = {name for name, value in inputs.items() if name in FILE_INPUTS and not value.startswith("azureml:")}
+    return {name: str(folder / value) if name in files else value for name, value in inputs.items()}

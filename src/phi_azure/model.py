@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,25 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from phi_azure import catalog
 from phi_azure.endpoint import Endpoint
 from phi_azure.errors import ConflictError
+from phi_azure.events import Event
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Deployable, Found
+    from phi_azure.events import OnEvent
 
 Kind = Literal["serverless", "managed"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that was done on the way: `kind` is a short word, such as `data`, `cluster`, `job` or `endpoint`."""
-
-    kind: str
-    message: str
-
-
-OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)

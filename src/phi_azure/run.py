@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.azure.runs import LogReader, Record
     from phi_azure.azure.tracking import MetricReader
-    from phi_azure.model import Model, OnEvent
+    from phi_azure.events import OnEvent
+    from phi_azure.model import Model
 
 RouteName = Literal["serverless", "managed"]
 _PATIENCE_S = 600.0  # of a network that is away, before waiting ends

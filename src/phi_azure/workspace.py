@@ -15,7 +15,8 @@ from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, ManagedCompute
 from phi_azure.endpoint import Endpoint, EndpointInfo
 from phi_azure.errors import ConfigError
-from phi_azure.model import Event, Model, ModelInfo, OnEvent
+from phi_azure.events import Event
+from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.catalogue import BaseModel
     from phi_azure.azure.client import Connection
     from phi_azure.azure.order import Order
+    from phi_azure.events import OnEvent
 
 CONFIG = "config.json"
 
