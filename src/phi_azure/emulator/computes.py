@@ -106,6 +106,7 @@ def put_compute(call: Call, name: str, **_: str) -> Response:
     before = store.get("compute", key)
     settings = body["properties"]["properties"]
     _check_size(call, settings, before)
+    _check_scale(settings.get("scaleSettings") or {})
     state = "Updating" if before else "Creating"
     document = store.put("compute", key, _resource(call, name, body, before, state))
     headers = operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE)
@@ -137,6 +138,17 @@ def _check_size(call: Call, settings: Document, before: Document | None) -> None
             "ClusterCoreQuotaReached",
             f"Operation results in exceeding quota limits of {size['family']} cores. Maximum allowed: {quota}, "
             f"Current in use: 0, Additional requested: {need}.",
+        )
+
+
+def _check_scale(scale: Document) -> None:
+    least, most = scale.get("minNodeCount") or 0, scale.get("maxNodeCount", 1)
+    if not 0 <= least <= most:
+        raise WireError(
+            400,
+            "BadRequest",
+            f"Scale settings are invalid: minNodeCount is {least}, maxNodeCount is {most}.",
+            inner="InvalidScaleSettings",
         )
 
 

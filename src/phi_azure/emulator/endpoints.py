@@ -183,7 +183,7 @@ def _check_traffic(call: Call, name: str, traffic: dict[str, int], mirror: dict[
             f"Traffic names deployments that do not exist on endpoint {name}: {', '.join(unknown)}.",
             inner="BadArgument",
         )
-    if sum(traffic.values()) not in {0, 100}:
+    if sum(traffic.values()) not in {0, 100} or any(share < 0 for share in traffic.values()):
         raise WireError(
             400, "UserError", f"Traffic must sum to 0 or 100; it sums to {sum(traffic.values())}.", inner="BadArgument"
         )

@@ -52,9 +52,12 @@ _COMMON: dict[str, Any] = {
     "jobType": TEXT,
     "outputs": MapOf(_OUTPUT),
 }
+_NODE = Object(
+    "PipelineNode", {"componentId": TEXT, "inputs": MapOf(ANYTHING), "outputs": MapOf(MapOf(ANYTHING))}, open=True
+)
 _PIPELINE = Object(
     "PipelineJob",
-    _COMMON | {"inputs": MapOf(_INPUT), "jobs": MapOf(ANYTHING), "settings": ANYTHING, "sourceJobId": TEXT},
+    _COMMON | {"inputs": MapOf(_INPUT), "jobs": MapOf(_NODE), "settings": ANYTHING, "sourceJobId": TEXT},
     frozenset({"jobs"}),
 )
 _TASKS = (
@@ -119,7 +122,7 @@ def put_job(call: Call, name: str, **_: str) -> Response:
 
 def _checked(call: Call, name: str, body: Document) -> Document:
     name_rule("job", name, r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", "Use letters, digits, '_' and '-'.")
-    require(Object("JobBaseResource", {"properties": ANYTHING}, frozenset({"properties"})), body)
+    require(Object("JobBaseResource", {"properties": MapOf(ANYTHING)}, frozenset({"properties"})), body)
     properties: Document = body["properties"]
     kind = str(properties.get("jobType", "")).lower()
     if kind not in _SHAPES:
@@ -129,7 +132,7 @@ def _checked(call: Call, name: str, body: Document) -> Document:
             f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.",
             inner="RequestInvalid",
         )
-    require(_SHAPES[kind], properties)
+    require(Object("JobBaseResource", {"properties": _SHAPES[kind]}), body)
     if kind == "finetuning":
         _check_finetuning(call, properties)
     return properties

@@ -46,7 +46,7 @@ Values = dict[str, Any]  # input name -> its literal as a string, or {"place": [
 
 def pipeline_plan(call: Call, properties: Document) -> Document:
     """Returns the plan of a pipeline job, or refuses it with all that is wrong with its nodes."""
-    nodes = properties.get("jobs") or {}
+    nodes = {name: node for name, node in properties["jobs"].items() if node is not None}
     if len(nodes) != 1:
         raise _invalid(
             f"The emulator runs pipelines of one node, chat_completion_pipeline; this one has {len(nodes)} nodes."
@@ -122,7 +122,7 @@ def _value(call: Call, name: str, given: Any) -> Any:
     if not isinstance(given, dict):
         raise _invalid(f"inputs.{name}: {given!r} is not an input; it must be an object with a value or a uri.")
     if "uri" in given:
-        place = references.locate(call, given["uri"], what=f"inputs.{name}")
+        place = references.locate(call, str(given["uri"]), what=f"inputs.{name}")
         return {"place": [place.container, place.prefix]}
     if "value" not in given:
         raise _invalid(f"inputs.{name} has neither a value nor a uri.")

@@ -102,6 +102,7 @@ class Object:
     type_name: str
     members: dict[str, Shape]
     required: frozenset[str] = field(default_factory=frozenset)
+    open: bool = False  # lets members through that it does not know
 
     def problems(self, value: Any, path: str) -> Iterator[Problem]:
         """Yields what is unknown, what is missing, and the problems of the members."""
@@ -112,12 +113,12 @@ class Object:
             yield "RequestInvalid", f"The {_join(path, name)} field is required."
         for name, item in value.items():
             here = _join(path, name)
-            if name not in self.members:
+            if name not in self.members and not self.open:
                 yield (
                     "RequestInvalid",
                     f"Could not find member '{name}' on object of type '{self.type_name}'. Path '{here}'.",
                 )
-            elif item is not None:
+            elif item is not None and name in self.members:
                 yield from self.members[name].problems(item, here)
 
 
