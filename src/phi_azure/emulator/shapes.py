@@ -30,7 +30,7 @@ class Scalar:
 
     def problems(self, value: Any, path: str) -> Iterator[Problem]:
         """Yields a problem when the type is another; a boolean is no number."""
-        if not isinstance(value, self.types) or (isinstance(value, bool) and bool not in self.types):
+        if not isinstance(value, self.types) or (isinstance(value, bool) and not {bool, object} & set(self.types)):
             yield "RequestInvalid", f"Error converting value {value!r} to type '{self.word}'. Path '{path}'."
 
 
@@ -125,7 +125,7 @@ class Object:
 TEXT = Scalar("System.String", (str,))
 FLAG = Scalar("System.Boolean", (bool,))
 WHOLE = Scalar("System.Int32", (int,))
-ANYTHING = Scalar("System.Object", (object,))
+ANYTHING = Scalar("System.Object", (object, bool))
 TEXTS = MapOf(TEXT)
 DURATION = Pattern("System.TimeSpan", r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 
