@@ -7,7 +7,10 @@ import http.client
 import importlib.util
 import json
 import shutil
+import socket
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -18,7 +21,6 @@ from phi_azure.emulator.wire import WireError
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-    from pathlib import Path
 
     from phi_azure.emulator.runners import State
     from phi_azure.emulator.store import Document
@@ -109,12 +111,14 @@ class EngineRunner:
             call.emulator.blobs.materialise(container, prefix, model)
         arguments = ["-m", "phi_azure.engine", "serve", str(model), "--ready", str(ready)]
         arguments += ["--name", deployment["name"], "--shape", deployment["shape"]]
+        if hasattr(socket, "AF_UNIX"):  # no port to clash, and no network needed, not even loopback
+            arguments += ["--socket", str(_socket_path(deployment))]
         identity = self._spawn(arguments, folder / "container.log")
         (folder / "process.json").write_text(json.dumps(identity), encoding="utf-8")
 
     def deployment_state(self, call: Call, deployment: Document) -> State:
         """Returns Succeeded once the server answers, Failed once it has died."""
-        if self._port(call, deployment):
+        if self._address(call, deployment):
             return "Succeeded", None
         if processes.is_alive(self._process(call, deployment)):
             return "Creating", None
@@ -128,17 +132,20 @@ class EngineRunner:
         file = self._folder(call, deployment) / "process.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
-    def _port(self, call: Call, deployment: Document) -> int | None:
+    def _address(self, call: Call, deployment: Document) -> int | str | None:
+        """Returns the port or the socket's path once the server answers there."""
         ready = self._folder(call, deployment) / "ready.json"
         if not ready.exists() or not processes.is_alive(self._process(call, deployment)):
             return None
-        port: int = json.loads(ready.read_text(encoding="utf-8"))["port"]
-        return port
+        said = json.loads(ready.read_text(encoding="utf-8"))
+        address: int | str = said.get("socket") or said["port"]
+        return address
 
     def stop_deployment(self, call: Call, deployment: Document) -> None:
         """Ends the server and removes its files."""
         processes.end(self._process(call, deployment))
         shutil.rmtree(self._folder(call, deployment), ignore_errors=True)
+        shutil.rmtree(_socket_path(deployment).parent, ignore_errors=True)
 
     def deployment_log(self, call: Call, deployment: Document) -> str:
         """Returns what the server wrote so far."""
@@ -147,20 +154,19 @@ class EngineRunner:
 
     def score(self, call: Call, deployment: Document, path: str) -> Response:
         """Passes the request on to the server; one that is gone (a restarted laptop) is started again first."""
-        port = self._port(call, deployment) or self._restarted(call, deployment)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=180)
+        connection = _Connection(self._address(call, deployment) or self._restarted(call, deployment))
         headers = {k: v for k, v in call.request.headers if k.lower() in _PASSED_ON}
         connection.request(call.request.method, path, body=call.request.get_data(), headers=headers)
         reply = connection.getresponse()
         content_type = reply.headers.get("Content-Type", "application/json")
         return Response(_stream(connection, reply), status=reply.status, content_type=content_type)
 
-    def _restarted(self, call: Call, deployment: Document) -> int:
+    def _restarted(self, call: Call, deployment: Document) -> int | str:
         self.start_deployment(call, deployment)
         deadline = time.monotonic() + _RESTART_PATIENCE
         while time.monotonic() < deadline:
-            if port := self._port(call, deployment):
-                return port
+            if address := self._address(call, deployment):
+                return address
             if not processes.is_alive(self._process(call, deployment)):
                 break
             time.sleep(0.05)
@@ -176,6 +182,30 @@ class EngineRunner:
                 process.poll()
                 process.returncode = process.returncode or 0  # it lives on, and is not ours to wait for
         self._started.clear()
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to a server on this machine, at a port or on a Unix socket."""
+
+    def __init__(self, address: int | str) -> None:
+        super().__init__("127.0.0.1", address if isinstance(address, int) else None, timeout=180)
+        self._address = address
+
+    def connect(self) -> None:
+        """Connects."""
+        if isinstance(self._address, int):
+            super().connect()
+            return
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._address)
+
+
+def _socket_path(deployment: Document) -> Path:
+    """Returns a short path in a folder of the user's own: the system allows a socket's path about 100 bytes."""
+    folder = Path(tempfile.gettempdir()) / f"phi-azure-{deployment['container'][:13]}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "s"
 
 
 def _stream(connection: http.client.HTTPConnection, reply: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -47,8 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("spec", type=Path, help="a JSON file: step, inputs, outputs, work, events")
     serve = commands.add_parser("serve", help="answer HTTP requests with a model")
     serve.add_argument("model", type=Path, help="a folder in Hugging Face or MLflow layout")
-    serve.add_argument("--ready", type=Path, help="a file to write port and pid to, once the server answers")
+    serve.add_argument("--ready", type=Path, help="a file to write port or socket and pid to, once the server answers")
     serve.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    serve.add_argument("--socket", type=Path, help="a Unix socket to answer on instead; needs no network at all")
     serve.add_argument("--name", default="model", help="the model's name in answers")
     serve.add_argument("--shape", choices=("foundation", "mlflow"), default="mlflow", help="what POST /score speaks")
     chat = commands.add_parser("chat", help="print a model's answer to one message")
@@ -95,7 +96,8 @@ def _blame_user(error: UserError | ImportError, events: Events) -> int:
 def _serve(args: argparse.Namespace) -> int:
     from phi_azure.engine import serve
 
-    serve.run(args.model, ready=args.ready, port=args.port, name=args.name, shape=args.shape)
+    address = str(args.socket) if args.socket else ("127.0.0.1", args.port)
+    serve.run(args.model, ready=args.ready, address=address, name=args.name, shape=args.shape)
     return 0
 
 

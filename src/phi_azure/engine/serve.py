@@ -151,19 +151,20 @@ class Deployment:
         yield b"data: [DONE]\n\n"
 
 
-def run(folder: Path, ready: Path | None, port: int, name: str, shape: str) -> None:
-    """Loads the model and serves it until a signal ends the process."""
+def run(folder: Path, ready: Path | None, address: tuple[str, int] | str, name: str, shape: str) -> None:
+    """Loads the model and serves it, at a host and port or on a Unix socket, until a signal ends the process."""
     began = time.perf_counter()
     model = load_chat_model(folder)
-    server = Server(("127.0.0.1", port), Deployment(model, name, shape), numthreads=_THREADS, server_name="phi-azure")
+    server = Server(address, Deployment(model, name, shape), numthreads=_THREADS, server_name="phi-azure")
     server.shutdown_timeout = 0.5
     server.prepare()
     serving = threading.Thread(target=server.serve, daemon=True)
     serving.start()
-    here = server.bind_addr[1]
-    log(f"serving {name} ({shape}) on 127.0.0.1:{here}, loaded in {time.perf_counter() - began:.1f} s")
+    here = {"socket": address} if isinstance(address, str) else {"port": server.bind_addr[1]}
+    where = "a Unix socket" if isinstance(address, str) else f"127.0.0.1:{server.bind_addr[1]}"
+    log(f"serving {name} ({shape}) on {where}, loaded in {time.perf_counter() - began:.1f} s")
     if ready:
-        write_whole(ready, json.dumps({"port": here, "pid": os.getpid()}))
+        write_whole(ready, json.dumps({**here, "pid": os.getpid()}))
     try:
         serving.join()
     finally:
