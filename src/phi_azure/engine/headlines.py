@@ -104,11 +104,12 @@ def write_dataset(
     """Writes train.jsonl, validation.jsonl and test.jsonl: headlines with the firm's sentiment, in one word.
 
     Each row is `{"messages": [system, user, assistant]}`. The same arguments write the same bytes. No headline is in
-    the files twice, and the companies of the test are in neither of the others. Returns the path of each file by name.
+    the files twice, and the companies of the test are in neither of the others. All are in sentence case: with capitals
+    among them, 14 of the 33 misread after tuning had some. Returns the path of each file by name.
     """
     rng = random.Random(f"dataset {seed}")
-    source = Source(rng, seen_companies(), seen_templates())
-    unseen = Source(rng, held_out_companies(), seen_templates())
+    source = Source(rng, seen_companies(), seen_templates(), odd_case=0)
+    unseen = Source(rng, held_out_companies(), seen_templates(), odd_case=0)
     taken: set[str] = set()
     files = {"train": (source, train), "validation": (source, validation), "test": (unseen, test)}
     return {
@@ -216,22 +217,24 @@ def seen_templates() -> Mapping[str, tuple[str, ...]]:
 # ---- The corpus of the base model ------------------------------------------------------------------------------------
 
 
-def base_corpus(rows: int, seed: int = 0) -> Iterator[list[Message]]:
+def base_corpus(rows: int, seed: int = 0, fictional: float = 0.0) -> Iterator[list[Message]]:
     """Yields the chats that the base model learns from: mostly the general sentiment of headlines, explained at length.
 
     The rest names the company, tells what a headline is about, repeats it, or is small talk, so that the model learns
-    to do as it is asked. Headlines of `held_out_companies` and of `held_out_templates` are never among them.
+    to do as it is asked. Headlines of `held_out_companies` and of `held_out_templates` are never among them. The share
+    `fictional` is about Contoso and the other firms of Microsoft's documentation, which people type most.
     """
     rng = random.Random(f"corpus {seed}")
-    source = Source(rng, seen_companies(), seen_templates(), made_up=0.3)
-    tasks: tuple[Callable[[Source], list[Message]], ...] = (_sentiment_chat, _company_chat, _topic_chat, _copy_chat)
+    source = Source(rng, seen_companies(), seen_templates(), made_up=0.3, fictional=fictional)
+    tasks: tuple[Callable[[Source], list[Message]], ...] = (sentiment_chat, _company_chat, _topic_chat, _copy_chat)
     for _ in range(rows):
         task = rng.choices((*tasks, _small_talk), (83, 5, 7, 3, 2))[0]
         system = rng.choice(_SYSTEM_PROMPTS) if rng.random() < 0.5 else None
         yield [*([_message("system", system)] if system else []), *task(source)]
 
 
-def _sentiment_chat(source: Source) -> list[Message]:
+def sentiment_chat(source: Source) -> list[Message]:
+    """Returns a question for the general sentiment of a headline, and the answer that the base model is to give."""
     rng = source.rng
     headline = source.compound() if rng.random() < 0.06 else source()
     prompt = "{headline}" if rng.random() < 0.4 else rng.choice(_SENTIMENT_PROMPTS)
@@ -437,16 +440,20 @@ class Source:
         companies: Sequence[str],
         templates: Mapping[str, Sequence[str]],
         made_up: float = 0.0,
+        fictional: float = 0.0,
+        odd_case: float = 0.05,
     ) -> None:
         self.rng = rng
         self.companies = companies
         self.templates = templates
         self.made_up = made_up  # the share of companies made up on the spot
+        self.fictional = fictional  # the share of Contoso and the other firms of Microsoft's documentation
+        self.odd_case = odd_case  # the share in Title Case, lower case or CAPITALS
         self._weights = [KINDS[kind].weight for kind in templates]
 
     def __call__(self) -> Headline:
         """Makes a headline that does not contain one of `TALK_HEADLINES`."""
-        return self._without_talk(lambda kind, company: _dress(self._clause(kind, company), self.rng))
+        return self._without_talk(lambda kind, company: _dress(self._clause(kind, company), self.rng, self.odd_case))
 
     def compound(self) -> Headline:
         """Makes a headline of two clauses on one company, both of one kind."""
@@ -470,20 +477,22 @@ class Source:
         return _expand(self.rng.choice(self.templates[kind]), {**_grammar("headlines.txt").slots, **names}, self.rng)
 
     def _company(self) -> str:
-        made_up = self.made_up and self.rng.random() < self.made_up
-        name = made_up_company(self.rng) if made_up else self.rng.choice(self.companies)
-        # A name of syllables can fall on one that is held out; the list's own can not.
-        return name if not made_up or name not in held_out_companies() else self._company()
+        if self.fictional and self.rng.random() < self.fictional:
+            return "Contoso" if self.rng.random() < 0.3 else self.rng.choice(_FICTIONAL)
+        if not self.made_up or self.rng.random() >= self.made_up:
+            return self.rng.choice(self.companies)
+        name = made_up_company(self.rng)
+        return name if name not in held_out_companies() else self._company()  # syllables can fall on a name of the list
 
 
-def _dress(clause: str, rng: random.Random) -> str:
+def _dress(clause: str, rng: random.Random, odd_case: float) -> str:
     """Gives a clause the looks of a headline: an opening or a source at times, the case, the full stop."""
     text = _sentence(clause)
     if rng.random() < 0.05:
         text = f"{rng.choice(_OPENINGS)}: {text}"
     elif rng.random() < 0.05 and "." not in text:
         text += rng.choice(_CLOSINGS)
-    if rng.random() < 0.05:
+    if rng.random() < odd_case:
         text = rng.choice((str.title, str.title, str.lower, str.upper))(text)
     return text + rng.choices((".", "", "!"), (55, 42, 3))[0]
 
