@@ -175,6 +175,8 @@ class Emulator:
         """Answers one request."""
         request = Request(environ)
         response = self._answer(request)
+        if request.host.endswith(".blob.core.windows.net"):
+            response.headers["x-ms-version"] = request.headers.get("x-ms-version", storage.VERSION)
         self._record(request, response.status_code)
         return response(environ, start_response)
 

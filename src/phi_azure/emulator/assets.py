@@ -160,11 +160,22 @@ def _put(call: Call, kind: Kind, name: str, version: str, properties: Document) 
         "type": f"Microsoft.MachineLearningServices/workspaces/{kind.word}/versions",
         "properties": {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
         | properties,
-        "systemData": system_data(call.now, before and before["systemData"]),
+        "systemData": _system_data(call, before),
         "asset": name,
     }
     call.emulator.store.put(kind.word, key, document)
-    return answer(_shown(document), 200 if before else 201)
+    if before:
+        return answer(_shown(document))
+    return answer(
+        _shown(document), 201, {"Location": f"https://{MANAGEMENT}{document['id']}?api-version={call.api_version}"}
+    )
+
+
+def _system_data(call: Call, before: Document | None) -> Document:
+    """Returns who made a version; who changed it last is told from the first change on."""
+    if before:
+        return system_data(call.now, before["systemData"])
+    return {key: value for key, value in system_data(call.now).items() if key.startswith("created")}
 
 
 def _shown(document: Document) -> Document:

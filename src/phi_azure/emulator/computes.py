@@ -86,7 +86,6 @@ _DEFAULTS = {
     "vmPriority": "Dedicated",
     "virtualMachineImage": None,
     "isolatedNetwork": False,
-    "enableNodePublicIp": True,
     "enableBatchPrivateLink": False,
     "remoteLoginPortPublicAccess": "NotSpecified",
 }
@@ -113,6 +112,7 @@ def put_compute(call: Call, name: str, **_: str) -> Response:
     shown = _shown(document)
     if not before:  # the size comes back in capitals at first, and nothing is known of nodes
         shown["properties"]["properties"] |= {"vmSize": settings["vmSize"].upper(), **dict.fromkeys(_IDLE)}
+        shown["properties"]["properties"].pop("userAccountCredentials", None)
     return answer(shown, 200 if before else 201, headers)
 
 

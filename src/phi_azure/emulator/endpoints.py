@@ -214,7 +214,7 @@ def _endpoint(call: Call, name: str, body: Document, before: Document | None, op
             "mirrorTraffic": properties.get("mirrorTraffic") or {},
             "publicNetworkAccess": properties.get("publicNetworkAccess") or "Enabled",
         },
-        "systemData": system_data(call.now, before and before["systemData"]),
+        "systemData": _system_data(call, before),
         "tags": body.get("tags") or {},
         "location": body["location"],
         "kind": "Managed",
@@ -222,6 +222,12 @@ def _endpoint(call: Call, name: str, body: Document, before: Document | None, op
         "keys": (before or {}).get("keys") or {"primaryKey": uuid.uuid4().hex, "secondaryKey": uuid.uuid4().hex},
         "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],
     }
+
+
+def _system_data(call: Call, before: Document | None) -> Document:
+    """Returns who made an endpoint or a deployment and when; that is all that the service tells of it."""
+    told = system_data(call.now, before and before["systemData"])
+    return {name: told[name] for name in ("createdAt", "createdBy", "lastModifiedAt")}
 
 
 @operations.settles("endpoint")
@@ -373,6 +379,7 @@ def _deployment(
         "modelMountPath": None,
         "appInsightsEnabled": False,
         "egressPublicNetworkAccess": "Enabled",
+        "dataCollector": None,
         **given,
         "scaleSettings": {"scaleType": "Default"} | given.get("scaleSettings", {}),
         "requestSettings": _DEFAULT_REQUESTS | given.get("requestSettings", {}),
@@ -386,7 +393,7 @@ def _deployment(
         "name": name,
         "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments",
         "properties": properties,
-        "systemData": system_data(call.now, before and before["systemData"]),
+        "systemData": _system_data(call, before),
         "tags": body.get("tags") or {},
         "location": body["location"],
         "sku": {"name": "Default", "tier": "Standard"} | body["sku"],
@@ -493,7 +500,7 @@ def score(call: Call, endpoint: str, region: str, path: str) -> Response:
 
 
 def check_key(call: Call, keys: dict[str, str], mode: str) -> None:
-    """Refuses a question without the endpoint's key (with or without "Bearer"), or without a token where one is asked."""
+    """Refuses a question without the endpoint's key, with "Bearer" or bare, or without a token where one is asked."""
     value = re.sub(
         r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", "")
     )

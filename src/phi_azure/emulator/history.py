@@ -27,6 +27,10 @@ _RUN_CHANGE = Object(
         "name": TEXT,
     },
 )
+_UNKNOWN_HERE = (  # members of a run that the service writes and the emulator has nothing to say about
+    "runDefinition", "jobSpecification", "primaryMetricName", "createdFrom", "completeUri", "diagnosticsUri",
+    "computeRequest", "compute", "queueingInfo",
+)  # fmt: skip
 _RUNDATA_BODY = Object(
     "GetRunData",
     {"runId": TEXT, "selectRunMetadata": FLAG, "selectRunDefinition": FLAG, "selectJobSpecification": FLAG},
@@ -85,7 +89,12 @@ def run_data(call: Call, **_: str) -> Response:
     body = call.json()
     require(_RUNDATA_BODY, body)
     return answer(
-        {"runMetadata": _shown(call, _run(call, body["runId"])), "runDefinition": None, "jobSpecification": None}
+        {
+            "runMetadata": _shown(call, _run(call, body["runId"])),
+            "runDefinition": None,
+            "jobSpecification": None,
+            "systemSettings": None,
+        }
     )
 
 
@@ -134,7 +143,7 @@ def artifact_content(call: Call, run: str, **_: str) -> Response:
 def _run(call: Call, run_id: str) -> Document:
     document = call.emulator.store.get("run", call.scope.key + run_id)
     if document is None:
-        raise DataPlaneError(404, "UserError", f"Run with id {run_id} was not found.", inner="NotFound")
+        raise DataPlaneError(404, "Run with id {runId} was not found.", "NotFound", runId=run_id)
     return jobs.settle_run(call, document)
 
 
@@ -177,7 +186,7 @@ def _shown(call: Call, run: Document) -> Document:
         "userId": "00000000-0000-4000-8000-000000000044",
         "token": None,
         "tokenExpiryTimeUtc": None,
-        "error": run["error"],
+        "error": _error(call, run),
         "warnings": None,
         "revision": 1,
         "statusRevision": 1,
@@ -203,7 +212,7 @@ def _shown(call: Call, run: Document) -> Document:
         "displayName": run["title"],
         "name": None,
         "dataContainerId": f"dcid.{run['id']}",
-        "description": None,
+        "description": run.get("description"),
         "hidden": run["hidden"],
         "runType": run["type"],
         "runTypeV2": {"orchestrator": "Pipeline", "traits": [run["type"]], "attribution": None, "computeType": None},
@@ -218,8 +227,17 @@ def _shown(call: Call, run: Document) -> Document:
         "services": {},
         "inputs": {},
         "outputs": None,
-        "jobType": None,
+        **dict.fromkeys(_UNKNOWN_HERE),
+        "inputDatasets": [],
+        "outputDatasets": [],
+        "retainForLifetimeOfWorkspace": False,
     }
+
+
+def _error(call: Call, run: Document) -> Document | None:
+    """Returns what went wrong, where and when."""
+    place = {"environment": call.emulator.region, "location": call.emulator.region, "time": _time(run["ended"])}
+    return run["error"] and run["error"] | place
 
 
 def _guid(call: Call, run_id: str) -> str:

@@ -112,7 +112,7 @@ def put_job(call: Call, name: str, **_: str) -> Response:
             raise WireError(
                 400,
                 "UserError",
-                f"A job with this name already exists. If you are trying to create a new job, use another name than {name}.",
+                f"A job with this name already exists. To create a new job, use another name than {name}.",
                 inner="ImmutableProperty",
             )
     call.emulator.runner.start_job(call, job)
@@ -202,8 +202,15 @@ def _service_properties(call: Call, properties: Document, runner: str) -> Docume
     """Returns the properties that the service adds; a scripted job says so, lest its numbers be taken for results."""
     mark = {"phi_azure.emulator.runner": runner}
     if properties["jobType"].lower() == "pipeline":
+        settings = properties.get("settings") or {}
+        compute = properties.get("computeId")
         return mark | {
             "azureml.DevPlatv2": "true",
+            "azureml.DatasetAccessMode": "Asset",
+            "azureml.continue_on_step_failure": str(settings.get("continue_on_step_failure", True)),
+            "azureml.continue_on_failed_optional_input": str(settings.get("continue_on_failed_optional_input", True)),
+            "azureml.enforceRerun": str(settings.get("force_rerun", False)),
+            **({"azureml.defaultComputeName": compute.rsplit("/", 1)[-1]} if compute else {}),
             "azureml.runsource": "azureml.PipelineRun",
             "runSource": "MFE",
             "runType": "HTTP",
@@ -239,6 +246,7 @@ def _create_runs(call: Call, job: Document) -> None:
         "id": job["name"],
         "title": job["display_name"],
         "type": kind,
+        "description": job["body"].get("description"),
         "properties": (job["body"].get("properties") or {}) | job["properties"],
     }
     runs.create(store, prefix, common | own)

@@ -46,13 +46,10 @@ def start(call: Call, kind: str, key: str, *, verb: str, service: str = MFE, pre
     version = call.request.args.get("api-version", "")
     subscription = f"https://{MANAGEMENT}/subscriptions/{call.scope.subscription}"
     url = f"{subscription}{PROVIDER}/locations/{emulator.region}/{service}/{name}?api-version={version}"
+    pause = {"x-ms-retry-after-ms": str(emulator.pause_ms)}
     if service == COMPUTE:
-        url += "&service=new"
-    return {
-        "Azure-AsyncOperation": url,
-        "x-ms-async-operation-timeout": "PT30M",
-        "x-ms-retry-after-ms": str(emulator.pause_ms),
-    }
+        return {"Azure-AsyncOperation": f"{url}&service=new"} | pause
+    return {"Azure-AsyncOperation": url, "x-ms-async-operation-timeout": "PT30M"} | pause
 
 
 def oeid(scope: Scope) -> str:

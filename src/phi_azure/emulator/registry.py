@@ -109,9 +109,9 @@ def discovery(call: Call, region: str, registry: str) -> Response:  # noqa: ARG0
     if registry.lower() != NAME:
         raise DataPlaneError(
             403,
-            "UserError",
-            f"User/tenant/subscription is not allowed to access registry {registry}",
-            inner="UnAuthorizedRegistryAccess",
+            "User/tenant/subscription is not allowed to access registry {feedName}",
+            "Auth/Authorization/UnAuthorizedRegistryAccess",
+            feedName=registry,
         )
     return answer(
         {

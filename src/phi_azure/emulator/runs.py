@@ -32,6 +32,7 @@ def create(store: Store, prefix: str, run: Document) -> Document:
         "error": None,
         "properties": {},
         "hidden": False,
+        "description": None,
         "step": None,
         "prefix": prefix,
         **run,

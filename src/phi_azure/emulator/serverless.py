@@ -110,7 +110,7 @@ def _check_model(call: Call, model: str) -> references.Place:
         raise WireError(
             400,
             "UserError",
-            "A serverless endpoint takes a base model of the registry or a model that a serverless fine-tuning job made; "
+            "A serverless endpoint takes a base model of the registry or one that a serverless fine-tuning job made; "
             f"'{model}' is neither. Deploy it to a managed online endpoint.",
             inner="ModelNotSupported",
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 _SIGNATURE = base64.b64encode(b"signed by the phi_azure emulator").decode().replace("+", "%2B").replace("=", "%3D")
+VERSION = "2023-11-03"  # of the service, for a request that names none
 _PIECE = 1 << 18
 _META = "x-ms-meta-"
 _PAGE = 5000
@@ -49,7 +50,7 @@ class StorageError(Exception):
 
 def signature() -> str:
     """Returns the query of a SAS that the emulator accepts."""
-    return f"sv=2023-11-03&sig={_SIGNATURE}&se=2099-01-01T00%3A00%3A00Z&srt=co&ss=bf&sp=rcuwdl"
+    return f"sv={VERSION}&sig={_SIGNATURE}&se=2099-01-01T00%3A00%3A00Z&srt=co&ss=bf&sp=rcuwdl"
 
 
 def signed_url(account: str, blob: Blob) -> str:
@@ -233,9 +234,7 @@ def _replace(call: Call, existing: Blob | None, blob: Blob) -> Response:
     call.emulator.blobs.put(blob)
     if existing and existing.path.parent == call.emulator.blobs.folder:
         existing.path.unlink(missing_ok=True)
-    return Response(
-        status=201, headers={"ETag": blob.etag, "Last-Modified": blob.modified, "Content-MD5": blob.md5 or ""}
-    )
+    return Response(status=201, headers=_written(blob) | {"Content-MD5": blob.md5 or ""})
 
 
 def _content_type(call: Call) -> str:
@@ -292,7 +291,11 @@ def _put_metadata(call: Call, container: str, name: str) -> Response:
     blob = _find(call, container, name)
     blob.metadata = _metadata(call)
     call.emulator.blobs.put(blob)
-    return Response(status=200, headers={"ETag": blob.etag, "Last-Modified": blob.modified})
+    return Response(status=200, headers=_written(blob))
+
+
+def _written(blob: Blob) -> dict[str, str]:
+    return {"ETag": blob.etag, "Last-Modified": blob.modified, "x-ms-request-server-encrypted": "true"}
 
 
 def _delete(call: Call, container: str, name: str) -> Response:
@@ -315,7 +318,8 @@ def _list(call: Call, container: str) -> Response:
     xml = (
         f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="https://{call.request.host}/" '
         f'ContainerName="{container}"><Prefix>{escape(prefix)}</Prefix><Blobs>'
-        f"{''.join(rows[name] for name in names[:limit])}</Blobs><NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
+        f"{''.join(rows[name] for name in names[:limit])}</Blobs>"
+        f"<NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
     )
     return Response(xml, content_type="application/xml")
 

@@ -88,22 +88,34 @@ class WireError(Exception):
 
 
 class DataPlaneError(WireError):
-    """The same for run history and registry discovery, whose errors are wider."""
+    """The same for run history and registry discovery, whose errors are wider.
+
+    `form` is the message with names in braces, `inner` the codes from the outermost to the innermost, with slashes.
+    """
+
+    def __init__(self, status: int, form: str, inner: str, **parameters: str) -> None:
+        super().__init__(status, "UserError", form.format(**parameters), inner=inner)
+        self.form = form
+        self.codes = inner.split("/")
+        self.parameters = parameters
 
     def body(self, region: str, now: float) -> dict[str, Any]:
         """Returns the error document with its innerError chain."""
+        chain: dict[str, Any] | None = None
+        for code in reversed(self.codes):
+            chain = {"code": code, "innerError": chain}
         return {
             "error": {
                 "code": self.code,
                 "severity": None,
                 "message": self.message,
-                "messageFormat": None,
-                "messageParameters": {},
+                "messageFormat": self.form,
+                "messageParameters": self.parameters,
                 "referenceCode": None,
                 "detailsUri": None,
                 "target": None,
                 "details": [],
-                "innerError": {"code": self.inner, "innerError": None} if self.inner else None,
+                "innerError": chain,
                 "debugInfo": None,
                 "additionalInfo": None,
             },
@@ -153,13 +165,18 @@ class Call:
     """What a route is given: the emulator, the request, and the workspace when the path names one."""
 
     emulator: Emulator
-    request: Request
+    request: Request  # None in a job's own process, where nobody asked (see supervise.py)
     scope: Scope
 
     @property
     def now(self) -> float:
         """The emulator's time."""
         return self.emulator.clock.now()
+
+    @property
+    def api_version(self) -> str:
+        """The api-version of the request; empty when a job's own process acts, without one."""
+        return self.request.args.get("api-version", "") if self.request is not None else ""
 
     def json(self) -> dict[str, Any]:
         """Returns the body, which must be a JSON object."""

@@ -235,7 +235,7 @@ def get_datastore(call: Call, name: str, **_: str) -> Response:
     found = datastore(call.scope, name, call.emulator.account)
     if found is None:
         raise not_found(f"Datastore {name} not found in workspace {call.scope.workspace}.")
-    return answer(found | {"systemData": system_data(call.emulator.started)})
+    return answer(found | _stamped(call))
 
 
 def list_datastores(call: Call, **_: str) -> Response:
@@ -243,8 +243,14 @@ def list_datastores(call: Call, **_: str) -> Response:
     names = ["workspaceblobstore", "workspaceartifactstore"]
     if call.request.args.get("isDefault", "").lower() == "true":
         names = names[:1]
-    stamped = {"systemData": system_data(call.emulator.started)}
-    return page([(datastore(call.scope, name, call.emulator.account) or {}) | stamped for name in names])
+    return page([(datastore(call.scope, name, call.emulator.account) or {}) | _stamped(call) for name in names])
+
+
+def _stamped(call: Call) -> dict[str, Any]:
+    """Returns the systemData of a datastore; nobody is told to have made it."""
+    told = system_data(call.emulator.started) | {"lastModifiedByType": "Application"}
+    names = ("createdAt", "lastModifiedAt", "lastModifiedBy", "lastModifiedByType")
+    return {"systemData": {name: told[name] for name in names}}
 
 
 def list_secrets(call: Call, name: str, **_: str) -> Response:
