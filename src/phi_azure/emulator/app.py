@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -250,6 +251,8 @@ def _check_version(route: Route, request: Request) -> None:
         )
 
 
+@cache
 def _url_map() -> Map:
+    """Returns the routes, compiled once in a process: that takes longer than all else in opening an emulator."""
     rules = [Rule(route.path, endpoint=route, methods=[route.method], host=route.host) for route in ROUTES]
     return Map(rules, host_matching=True, strict_slashes=False, merge_slashes=False)
