@@ -176,7 +176,7 @@ def _check_conditions(call: Call, blob: Blob) -> None:
 
 def _range(header: str, size: int) -> tuple[int, int]:
     match = re.fullmatch(r"bytes=(\d+)-(\d*)", header.strip())
-    if match is None:
+    if match is None or (match[2] and int(match[2]) < int(match[1])):
         raise StorageError(400, "InvalidHeaderValue", f"The range {header!r} is not one.")
     first = int(match[1])
     if first >= size:
@@ -315,9 +315,11 @@ def _list(call: Call, container: str) -> Response:
         rows.setdefault(folder or blob.name, _folder_row(folder) if folder else _blob_row(blob, with_metadata))
     names = [name for name in rows if name >= marker]
     following = names[limit] if len(names) > limit else ""
+    asked = {"Prefix": prefix, "Marker": marker, "MaxResults": str(limit), "Delimiter": delimiter}
+    said = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in asked.items() if value)
     xml = (
         f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="https://{call.request.host}/" '
-        f'ContainerName="{container}"><Prefix>{escape(prefix)}</Prefix><Blobs>'
+        f'ContainerName="{container}">{said}<Blobs>'
         f"{''.join(rows[name] for name in names[:limit])}</Blobs>"
         f"<NextMarker>{escape(following)}</NextMarker></EnumerationResults>"
     )
