@@ -30,9 +30,8 @@ __all__ = ["Azure", "Script", "azure"]
 class Azure:
     """What a test holds of the emulator while it is on."""
 
-    def __init__(self, emulator: Emulator, clock: TurnedClock | WorldClock, interception: Interception) -> None:
+    def __init__(self, emulator: Emulator, interception: Interception) -> None:
         self.emulator = emulator
-        self.clock = clock
         self.interception = interception
         self.tenant_id = TENANT
         self.subscription_id = SUBSCRIPTION
@@ -41,6 +40,17 @@ class Azure:
         self.region = emulator.region
         self.credential = LocalCredential()
         self.jobs = Jobs(emulator)
+
+    @property
+    def clock(self) -> TurnedClock:
+        """The time of scripted jobs, which stands still until `turn(seconds)`.
+
+        Raises:
+            TypeError: the emulator runs the engine, whose jobs take their own time.
+        """
+        if not isinstance(self.emulator.clock, TurnedClock):
+            raise TypeError('time can be turned with azure(runner="scripted") only')
+        return self.emulator.clock
 
     @property
     def state(self) -> Path:
@@ -130,6 +140,6 @@ def azure(
         )
         stack.callback(emulator.close)
         interception = stack.enter_context(intercept(emulator))
-        yield Azure(emulator, clock, interception)
+        yield Azure(emulator, interception)
         if emulator.unserved:
             raise AssertionError("the emulator was asked for what it does not serve:\n" + "\n".join(emulator.unserved))

@@ -237,7 +237,8 @@ def _shown(call: Call, run: Document) -> Document:
 def _error(call: Call, run: Document) -> Document | None:
     """Returns what went wrong, where and when."""
     place = {"environment": call.emulator.region, "location": call.emulator.region, "time": _time(run["ended"])}
-    return run["error"] and run["error"] | place
+    error: Document | None = run["error"]
+    return None if error is None else error | place
 
 
 def _guid(call: Call, run_id: str) -> str:
