@@ -62,7 +62,7 @@ def test_job_finishes_after_its_client_was_killed(here: Path, kind: str) -> None
 
 @pytest.mark.parametrize("kind", ["serverless", "managed"])
 def test_killed_trainer_fails_the_run_and_resume_goes_on(here: Path, kind: str) -> None:
-    """After kill -9 of the trainer the run is Failed with a reason and the end of its log; resume starts at a checkpoint."""
+    """After kill -9 of the trainer the run is Failed, with a reason and its log; resume starts at a checkpoint."""
     write_job(here, kind, epochs=4)
     name = call(here, "submit", "job.yaml", "--local", "--yes").stdout.strip()
     worker = until(lambda: worker_with_checkpoint(here, name))
