@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.utils
 import hashlib
 import json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from phi_azure.emulator.store import Store
 
 DEFAULT_CONTAINER = "azureml-blobstore-00000000-0000-4000-8000-000000000033"  # datastore workspaceblobstore
+_COPIED = 64 << 20  # bytes up to which a copy is cheap, and keeps the weights that ship with the package out of reach
 ARTIFACT_CONTAINER = "azureml"  # datastore workspaceartifactstore: logs and artifacts of runs
 
 
@@ -131,13 +133,14 @@ class Blobs:
 
 
 def link(source: Path, target: Path) -> Path:
-    """Links a file, or copies it where links do not reach."""
+    """Copies a file; a large one is linked where the disk allows, and must not be written in place."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
+    if source.stat().st_size > _COPIED:
+        with contextlib.suppress(OSError):  # another disk, or one without links
+            os.link(source, target)
+            return target
+    shutil.copyfile(source, target)
     return target
 
 
