@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
@@ -66,6 +67,7 @@ ROUTES: list[Route] = [
 _OPEN = frozenset({identity.LOGIN, identity.IMDS})  # hosts that give tokens and ask for none
 _OPEN_PATHS = frozenset({"/discovery", "/metadata/endpoints"})  # read by anybody, before a token is at hand
 _KEPT_BODY = 1 << 20  # bytes of a body that the request log keeps
+_SECRET_VALUES = re.compile(rb'("(?:keyValue|adminUserPassword)"\s*:\s*)"(?:[^"\\]|\\.)*"')  # members of a JSON body
 _SECRET_HEADERS = frozenset({"authorization", "api-key", "x-ms-copy-source-authorization"})
 
 
@@ -230,7 +232,7 @@ class Emulator:
         kept = b""
         length = request.content_length or 0
         if length <= _KEPT_BODY and not request.host.endswith(".blob.core.windows.net"):
-            kept = request.get_data()
+            kept = _SECRET_VALUES.sub(rb'\1"***"', request.get_data())
         headers = {k: v for k, v in request.headers if k.lower() not in _SECRET_HEADERS}
         query = {k: v for k, v in request.args.items() if k != "sig"}
         host = request.host.partition(":")[0].lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phi_azure.emulator import operations
 from phi_azure.emulator.clock import stamp
@@ -109,11 +109,10 @@ def put_compute(call: Call, name: str, **_: str) -> Response:
     state = "Updating" if before else "Creating"
     document = store.put("compute", key, _resource(call, name, body, before, state))
     headers = operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE)
-    shown = _shown(document)
     if not before:  # the size comes back in capitals at first, and nothing is known of nodes
-        shown["properties"]["properties"] |= {"vmSize": settings["vmSize"].upper(), **dict.fromkeys(_IDLE)}
-        shown["properties"]["properties"].pop("userAccountCredentials", None)
-    return answer(shown, 200 if before else 201, headers)
+        document["properties"]["properties"] |= {"vmSize": settings["vmSize"].upper(), **dict.fromkeys(_IDLE)}
+        document["properties"]["properties"].pop("userAccountCredentials", None)
+    return answer(document, 200 if before else 201, headers)
 
 
 def _check_size(call: Call, settings: Document, before: Document | None) -> None:
@@ -158,6 +157,8 @@ def _resource(call: Call, name: str, body: Document, before: Document | None, st
     settings["scaleSettings"] = {"minNodeCount": 0, "nodeIdleTimeBeforeScaleDown": "PT2M"} | settings.get(
         "scaleSettings", {}
     )
+    if settings.get("userAccountCredentials"):  # the password is neither kept nor given back
+        settings["userAccountCredentials"] = settings["userAccountCredentials"] | {"adminUserPassword": None}
     created = before["properties"]["createdOn"] if before else stamp(call.now)
     return {
         "id": f"{call.scope.id}/computes/{name}",
@@ -181,13 +182,6 @@ def _resource(call: Call, name: str, body: Document, before: Document | None, st
     }
 
 
-def _shown(document: Document) -> Document:
-    credentials: dict[str, Any] | None = document["properties"]["properties"].get("userAccountCredentials")
-    if credentials:
-        credentials["adminUserPassword"] = None  # never given back
-    return document
-
-
 def get_compute(call: Call, name: str, **_: str) -> Response:
     """Answers a cluster."""
     operations.look(call, "compute", call.scope.key + name)
@@ -196,12 +190,12 @@ def get_compute(call: Call, name: str, **_: str) -> Response:
         raise not_found(
             f"Compute with name {name} not found in workspace {call.scope.workspace}.", ("ComputeNotFound", name)
         )
-    return answer(_shown(document))
+    return answer(document)
 
 
 def list_computes(call: Call, **_: str) -> Response:
     """Answers the workspace's clusters."""
-    return page([_shown(document) for document in call.emulator.store.find("compute", call.scope.key)])
+    return page(call.emulator.store.find("compute", call.scope.key))
 
 
 def delete_compute(call: Call, name: str, **_: str) -> Response:

@@ -287,7 +287,8 @@ def regenerate_keys(call: Call, name: str, **_: str) -> Response:
     require(_KEYS_BODY, body)
     document = _required(call, name)
     field = f"{body['keyType'].lower()}Key"
-    value = body.get("keyValue") or uuid.uuid4().hex
+    given = body.get("keyValue")  # the client sends the present key along: it is to be another all the same
+    value = given if given and given != document["keys"][field] else uuid.uuid4().hex
     call.emulator.store.change("endpoint", call.scope.key + name, lambda doc: doc["keys"].update({field: value}))
     return answer(None, 202, {"Location": f"https://{MANAGEMENT}{document['id']}"})
 
