@@ -144,13 +144,14 @@ def test_key_opens_the_endpoint(client: Any, endpoint: Any, deploy: Callable[[st
 
 
 def test_key_is_regenerated(client: Any, endpoint: Any) -> None:
-    """A regenerated key is another; the second one stays."""
+    """A regenerated key is another; the other one stays."""
     before = client.online_endpoints.get_keys("ep-one")
 
     client.online_endpoints.begin_regenerate_keys("ep-one", key_type="secondary").result()
 
     after = client.online_endpoints.get_keys("ep-one")
     assert after.primary_key == before.primary_key
+    assert after.secondary_key != before.secondary_key
 
 
 def test_endpoint_without_traffic_answers_nothing(client: Any, endpoint: Any, question: str) -> None:
