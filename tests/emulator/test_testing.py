@@ -97,6 +97,7 @@ def test_child_process_reaches_the_emulator(azure: Azure) -> None:
     assert done.stdout == "https://ml.azure.com\n"
 
 
+@pytest.mark.engine
 def test_engine_answers_for_itself(tmp_path: Path) -> None:
     """A script or a reply is refused where the engine works."""
     with on(state=tmp_path, runner="engine") as cloud:
