@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMPUTE = "computeOperationsStatus"
 MFE = "mfeOperationsStatus"
 _VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview", "2023-08-01-preview", "2024-01-01-preview"})
+_OPEN = "open operation"
 _NEVER = "0001-01-01T00:00:00+00:00"  # what the service writes for an end that is still to come
 _settlers: dict[str, Settle] = {}
 
@@ -42,7 +43,9 @@ def start(call: Call, kind: str, key: str, *, verb: str, service: str = MFE, pre
     emulator = call.emulator
     name = prefix + str(uuid.uuid4())
     document = {"name": name, "status": verb, "start": call.now, "end": None, "kind": kind, "key": key, "looks": 0}
-    emulator.store.put("operation", name, document)
+    with emulator.store.transaction():
+        emulator.store.put("operation", name, document)
+        emulator.store.put(_OPEN, f"{kind}/{key}/{name}", {"name": name})
     version = call.request.args.get("api-version", "")
     subscription = f"https://{MANAGEMENT}/subscriptions/{call.scope.subscription}"
     url = f"{subscription}{PROVIDER}/locations/{emulator.region}/{service}/{name}?api-version={version}"
@@ -64,19 +67,29 @@ def odid(scope: Scope) -> str:
 
 def finish(call: Call, kind: str, key: str, error: tuple[str, str] | None = None) -> None:
     """Ends the operations that go on for a resource, well or with (code, message)."""
-    for operation in call.emulator.store.find("operation"):
-        if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
-            operation["status"] = "Failed" if error else "Succeeded"
-            operation["end"] = call.now
-            operation["error"] = {"code": error[0], "message": error[1]} if error else None
-            call.emulator.store.put("operation", operation["name"], operation)
+    store = call.emulator.store
+    changes = {
+        "status": "Failed" if error else "Succeeded",
+        "end": call.now,
+        "error": {"code": error[0], "message": error[1]} if error else None,
+    }
+    with store.transaction():
+        for name in _open(call, kind, key):
+            store.change("operation", name, lambda operation: operation.update(changes))
+            store.delete(_OPEN, f"{kind}/{key}/{name}")
 
 
 def look(call: Call, kind: str, key: str) -> None:
     """Counts a look at a resource; from the second on, one that is ready to change does."""
-    for operation in call.emulator.store.find("operation"):
-        if operation["end"] is None and operation["kind"] == kind and operation["key"].lower() == key.lower():
+    for name in _open(call, kind, key):
+        operation = call.emulator.store.get("operation", name)
+        if operation:
             _look(call, operation)
+
+
+def _open(call: Call, kind: str, key: str) -> list[str]:
+    """Returns the names of the operations that go on for a resource; all that ever were may be many."""
+    return [entry["name"] for entry in call.emulator.store.find(_OPEN, f"{kind}/{key}/")]
 
 
 def get_operation(call: Call, region: str, service: str, operation: str) -> Response:
