@@ -192,3 +192,36 @@ def test_no_config_json_says_what_to_do(phi: Command, tmp_path: Path) -> None:
 
     assert code == 2
     assert "config.json" in err
+
+
+def test_job_on_a_data_asset_is_not_looked_for_on_disk(phi: Command, tmp_path: Path) -> None:
+    """A job file may name an asset of the workspace; one that is not there is said by the service."""
+    text = (tmp_path / "serverless.yaml").read_text(encoding="utf-8").replace("train.jsonl", "azureml:nowhere:1")
+    (tmp_path / "asset.yaml").write_text(text, encoding="utf-8")
+
+    code, _, err = phi("submit", "asset.yaml", "--yes")
+
+    assert code != 3
+    assert "there is no such file" not in err
+
+
+def test_base_model_goes_on_the_machines_that_were_asked_for(phi: Command) -> None:
+    """--size and --instances count for --base too: they are what is paid."""
+    code, _, err = phi(
+        "deploy", "Phi-4-mini-instruct", "--base", "--endpoint", "base", "--size", "Standard_NOPE", "--yes"
+    )
+
+    assert code == 5
+    assert "Standard_NOPE" in err
+
+
+def test_download_does_not_write_over_what_is_there(phi: Command, tmp_path: Path) -> None:
+    """A folder that holds something is refused before anything is asked of the workspace."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "MLmodel").write_text("mine", encoding="utf-8")
+
+    code, _, err = phi("download", "anything", "--to", "mine")
+
+    assert code == 2
+    assert "--force" in err
+    assert (tmp_path / "mine" / "MLmodel").read_text(encoding="utf-8") == "mine"

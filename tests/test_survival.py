@@ -81,6 +81,20 @@ def test_killed_trainer_fails_the_run_and_resume_goes_on(here: Path, kind: str) 
     assert first_step(log) > 1
 
 
+def test_killed_supervisor_takes_its_trainer_along(here: Path) -> None:
+    """When nobody is left to watch a step, whoever finds that out ends it: nothing trains on unseen."""
+    write_job(here, "managed", epochs=30)
+    name = call(here, "submit", "job.yaml", "--local", "--yes").stdout.strip()
+    worker = until(lambda: worker_with_checkpoint(here, name))
+
+    os.kill(jobs(here)[0]["supervisor"]["pid"], signal.SIGKILL)
+    waited = call(here, "wait", name, "--local")
+
+    assert waited.returncode == 1
+    assert "supervisor" in waited.stderr
+    until(lambda: not is_running(worker))
+
+
 def test_cancel_ends_the_trainer(here: Path) -> None:
     """Cancel stops the process within seconds, and `wait` exits with the code for cancelled."""
     write_job(here, "managed", epochs=30)

@@ -133,6 +133,8 @@ def _compose(path: Path, text: str) -> yaml.Node:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise _broken(path, error) from error
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise ConfigError(f"{path}: this is not YAML: {error}".replace("\n", " ")) from error
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}: a job file is a list of names and values, such as `name: headline-sentiment`.")
     return root

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from phi_azure import catalog
 from phi_azure.endpoint import Endpoint
-from phi_azure.errors import ConflictError
+from phi_azure.errors import ConfigError, ConflictError
 from phi_azure.events import Event
 
 if TYPE_CHECKING:
@@ -63,12 +63,15 @@ class Model:
 
         Raises:
             ConflictError: the name is taken, or the kind does not take this model.
+            ConfigError: machines were named for a serverless endpoint.
             QuotaError, SizeError: Azure has no such machines for you. Nothing is left behind.
         """
         from phi_azure.azure import endpoints
 
         if (kind or self.kind) != self.kind:
             raise ConflictError(f"{self.name} comes from a {self.kind} job; only {self.kind} endpoints take it.")
+        if self.kind == "serverless" and (size or instances != 1):
+            raise ConfigError(f"{self.name} goes to a serverless endpoint, which has no machines to choose.")
         if self.kind == "serverless":
             return self._wrap(
                 endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1), self._say)

@@ -230,6 +230,8 @@ class Workspace:
         from phi_azure.azure import catalogue, endpoints
         from phi_azure.azure.order import BASE_TAG, OURS
 
+        if kind not in {"managed", "serverless"}:
+            raise ConfigError(f"{kind!r} is no kind of endpoint; there are managed and serverless.")
         base = catalogue.find(self._connection, model)
         if base.id is None:
             raise ConfigError(f"{model} is not in Azure's registry; only what is there can be deployed as it comes.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; whatever goes wrong is said in one short block."""
     ours = list(arguments)[: arguments.index("--")] if "--" in arguments else arguments  # not those of COMMAND
     session = Session.from_environment(json="--json" in ours, debug="--debug" in ours)
+    if not session.debug:
+        logging.getLogger("azure").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
     try:
         code = group.main(args=list(arguments), prog_name="phi-azure", standalone_mode=False, obj=session)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the process boundary: no traceback without --debug

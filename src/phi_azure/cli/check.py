@@ -45,7 +45,12 @@ def _reports(file: Path, route: Route | None) -> dict[Path, Report]:
 
     job = FineTune.from_yaml(file)
     rules: Route = route or job.route.kind
-    reports = {job.training_data: dataset.check(job.training_data, route=rules)}
-    if job.validation_data is not None:
-        reports[job.validation_data] = dataset.check(job.validation_data, route=rules, split="validation")
-    return reports
+    splits: tuple[tuple[Path | None, dataset.Split], ...] = (
+        (job.training_data, "training"),
+        (job.validation_data, "validation"),
+    )
+    return {
+        path: dataset.check(path, route=rules, split=split)
+        for path, split in splits
+        if path and not str(path).startswith("azureml:")  # a data asset lies in Azure, not here
+    }

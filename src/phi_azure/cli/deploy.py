@@ -35,7 +35,8 @@ def command(
         session.agree(f"{endpoint} costs money each hour until `phi-azure down`. Deploy it?")
     with session.workspace() as workspace:
         if base:
-            made = workspace.deploy_base(model_name, name=endpoint)
+            base_model = f"{model_name}:{version}" if version else model_name
+            made = workspace.deploy_base(base_model, name=endpoint, size=size, instances=instances)
         else:
             made = workspace.model(model_name, version).deploy(endpoint, size=size, instances=instances)
         session.answer(endpoint_document(made), lambda: click.echo(made.name))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phi_azure.cli.session import Session
     from phi_azure.config import FineTune
     from phi_azure.dataset import Report
@@ -49,13 +51,15 @@ def endpoint_document(endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def job_facts(job: FineTune, report: Report, session: Session) -> dict[str, str | None]:
+def job_facts(job: FineTune, reports: Sequence[Report], session: Session) -> dict[str, str | None]:
     """Returns what a job would make, for people."""
+    is_asset = str(job.training_data).startswith("azureml:")
+    rows = "a data asset of the workspace" if is_asset else f"{reports[0].rows:,} rows"
     facts: dict[str, str | None] = {
         "job": job.name,
         "model": job.model,
         "route": "serverless (Azure's machines)" if job.route.kind == "serverless" else "managed compute",
-        "data": f"{job.training_data}, {report.rows:,} rows",
+        "data": f"{job.training_data}, {rows}",
         "where": f"this machine, {session.folder}" if session.local else "Azure",
     }
     if job.route.kind == "managed":

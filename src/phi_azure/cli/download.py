@@ -14,14 +14,18 @@ from phi_azure.cli.session import Session, shared_options
 @click.option("--version", help="The model's version [the newest].")
 @click.option("--run", is_flag=True, help="MODEL is a run's name: take its outputs, registered or not.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="The folder [one of the model's name].")
+@click.option("--force", is_flag=True, help="Write into a folder that holds something.")
 @shared_options
 @click.pass_obj
-def command(session: Session, name: str, version: str | None, run: bool, to: Path | None) -> None:
+def command(session: Session, *, name: str, version: str | None, run: bool, to: Path | None, force: bool) -> None:
     """Download a model's files.
 
     A registered MODEL, or with --run the outputs of a run. Prints the folder.
     """
+    target = to or Path(name)
+    if target.is_dir() and any(target.iterdir()) and not force:
+        raise click.UsageError(f"{target} holds something; give another folder with --to, or --force to write into it.")
     with session.workspace() as workspace:
         source = workspace.run(name) if run else workspace.model(name, version)
-        folder = source.download(to or Path(name))
+        folder = source.download(target)
     session.answer({"folder": str(folder)}, lambda: click.echo(str(folder)))

@@ -21,12 +21,11 @@ def command(session: Session, file: Path, wait: bool) -> None:
 
     Checks the data first, says what would be made, asks where it costs money, and prints the run's name.
     """
-    from phi_azure import FineTune, dataset, display
+    from phi_azure import FineTune, display
+    from phi_azure.workspace import check_data
 
     job = FineTune.from_yaml(file)
-    report = dataset.check(job.training_data, route=job.route.kind)
-    report.raise_for_errors()
-    display.show_facts(session.words(), job_facts(job, report, session))
+    display.show_facts(session.words(), job_facts(job, check_data(job), session))
     if not session.local:
         session.agree("This costs money. Submit it?")
     with session.workspace() as workspace:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_NO_SUCH_COMMAND = 127  # what shells say
+
+
 def run_server(
     state: Path,
     port: int = 0,
@@ -33,7 +36,7 @@ def run_server(
     try:
         with serve(emulator, port, ca_dir=state) as server:
             if command:
-                return subprocess.run(list(command), env=os.environ | server.environment(), check=False).returncode
+                return _run(command, server.environment())
             for name, value in server.environment().items():
                 sys.stdout.write(f"export {name}='{value}'\n")
             sys.stdout.flush()
@@ -42,3 +45,11 @@ def run_server(
             return 0
     finally:
         emulator.close()
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    try:
+        return subprocess.run(list(command), env=os.environ | environment, check=False).returncode
+    except FileNotFoundError:
+        sys.stderr.write(f"error: there is no command {command[0]}\n")
+        return _NO_SUCH_COMMAND

@@ -69,6 +69,9 @@ class Supervisor:
             self._end(own, "Canceled", None)
         except StepError as error:
             self._end(own, "Failed", error)
+        except Exception as error:  # the last one who can say why: a full disk, a folder taken away
+            self._end(own, "Failed", StepError("SystemError", f"The job's supervisor failed: {error!r}"))
+            raise
         else:
             self._end(own, "Completed", None)
 
@@ -126,6 +129,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # so that whoever finds this supervisor dead can end the step and its children
             )
         worker = identity(process.pid)
         self.store.change("job", self.key, lambda doc: doc.update(worker=worker))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _THREADS = 8
+_LOOK = 2.0  # seconds between two looks for the file that says where the server is
 
 _ROUTES = Map(
     [
@@ -166,7 +167,8 @@ def run(folder: Path, ready: Path | None, address: tuple[str, int] | str, name: 
     if ready:
         write_whole(ready, json.dumps({**here, "pid": os.getpid()}))
     try:
-        serving.join()
+        while serving.is_alive() and (ready is None or ready.exists()):  # its folder is gone: nobody asks any more
+            serving.join(_LOOK)
     finally:
         server.stop()
         log("stopped")
