@@ -225,3 +225,14 @@ def test_download_does_not_write_over_what_is_there(phi: Command, tmp_path: Path
     assert code == 2
     assert "--force" in err
     assert (tmp_path / "mine" / "MLmodel").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["a/b?c", "../x", "a b"])
+def test_what_cannot_be_a_name_is_not_looked_for(name: str, phi: Command) -> None:
+    """No name becomes part of the path or the query of a request."""
+    codes = [
+        phi(*words)[0]
+        for words in (("show", name), ("chat", name, "hello"), ("deploy", name, "--endpoint", "e", "--yes"))
+    ]
+
+    assert codes == [6, 6, 6]

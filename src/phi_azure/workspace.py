@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,7 +15,7 @@ from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, ManagedCompute
 from phi_azure.endpoint import Endpoint, EndpointInfo
-from phi_azure.errors import ConfigError
+from phi_azure.errors import ConfigError, NotFoundError
 from phi_azure.events import Event
 from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
@@ -171,6 +172,7 @@ class Workspace:
         """Finds a run by name. Raises NotFoundError."""
         from phi_azure.azure.failures import translated
 
+        _refuse_no_name("run", name)
         with translated():
             return runs_of_ours.load(self._connection, name, self._on_event)
 
@@ -185,6 +187,7 @@ class Workspace:
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Finds a registered model; without a version the newest. Raises NotFoundError."""
+        _refuse_no_name("model", name)
         return models_of_ours.load(self._connection, name, version, self._on_event)
 
     def models(self) -> list[ModelInfo]:
@@ -198,6 +201,7 @@ class Workspace:
         """Finds an endpoint of either kind. Raises NotFoundError."""
         from phi_azure.azure import endpoints
 
+        _refuse_no_name("endpoint", name)
         return Endpoint.from_azure(self._connection, endpoints.find(self._connection, name))
 
     def endpoints(self) -> list[EndpointInfo]:
@@ -326,6 +330,12 @@ def check_data(job: FineTune) -> list[dataset.Report]:
     for report in reports:
         report.raise_for_errors()
     return reports
+
+
+def _refuse_no_name(kind: str, name: str) -> None:
+    """Refuses what cannot be a name before it becomes part of a request's path."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise NotFoundError(f"There is no {kind} {name!r}: names hold letters, digits, '.', '_' and '-'.")
 
 
 def _refuse_retired(job: FineTune) -> None:
