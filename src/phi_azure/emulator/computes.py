@@ -200,13 +200,7 @@ def list_computes(call: Call, **_: str) -> Response:
 
 def delete_compute(call: Call, name: str, **_: str) -> Response:
     """Takes a cluster away; one that is not there answers 204."""
-    key = call.scope.key + name
-    document = call.emulator.store.change(
-        "compute", key, lambda doc: doc["properties"].update(provisioningState="Deleting")
-    )
-    if document is None:
-        return answer(None, 204)
-    return answer(None, 202, operations.start(call, "compute", key, verb="InProgress", service=operations.COMPUTE))
+    return operations.begin_delete(call, "compute", call.scope.key + name, service=operations.COMPUTE)
 
 
 @operations.settles("compute")

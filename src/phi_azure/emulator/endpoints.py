@@ -264,16 +264,7 @@ def list_endpoints(call: Call, **_: str) -> Response:
 def delete_endpoint(call: Call, name: str, **_: str) -> Response:
     """Takes an endpoint and its deployments away; one that is not there answers 204."""
     key = call.scope.key + name
-    return _delete(call, "endpoint", key, operations.oeid(call.scope))
-
-
-def _delete(call: Call, kind: str, key: str, prefix: str) -> Response:
-    document = call.emulator.store.change(kind, key, lambda doc: doc["properties"].update(provisioningState="Deleting"))
-    if document is None:
-        return answer(None, 204)
-    headers = operations.start(call, kind, key, verb="Updating", prefix=prefix)
-    headers["Location"] = headers["Azure-AsyncOperation"].replace("mfeOperationsStatus", "mfeOperationResults")
-    return answer(None, 202, headers)
+    return operations.begin_delete(call, "endpoint", key, prefix=operations.oeid(call.scope))
 
 
 def list_keys(call: Call, name: str, **_: str) -> Response:
@@ -448,7 +439,8 @@ def delete_deployment(call: Call, name: str, deployment: str, **_: str) -> Respo
             f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.",
             inner="BadArgument",
         )
-    return _delete(call, "deployment", f"{call.scope.key}{name}/{deployment}", operations.odid(call.scope))
+    key = f"{call.scope.key}{name}/{deployment}"
+    return operations.begin_delete(call, "deployment", key, prefix=operations.odid(call.scope))
 
 
 def get_logs(call: Call, name: str, deployment: str, **_: str) -> Response:

@@ -55,6 +55,22 @@ def start(call: Call, kind: str, key: str, *, verb: str, service: str = MFE, pre
     return {"Azure-AsyncOperation": url, "x-ms-async-operation-timeout": "PT30M"} | pause
 
 
+def begin_delete(call: Call, kind: str, key: str, *, service: str = MFE, prefix: str = "") -> Response:
+    """Begins to take a resource away; one that is not there answers 204."""
+
+    def mark(document: Document) -> None:
+        states = {"provisioningState", "endpointState"} & document["properties"].keys()
+        document["properties"].update(dict.fromkeys(states, "Deleting"))
+
+    if call.emulator.store.change(kind, key, mark) is None:
+        return answer(None, 204)
+    verb = "InProgress" if service == COMPUTE else "Updating"
+    headers = start(call, kind, key, verb=verb, service=service, prefix=prefix)
+    if service == MFE:
+        headers["Location"] = headers["Azure-AsyncOperation"].replace(MFE, "mfeOperationResults")
+    return answer(None, 202, headers)
+
+
 def oeid(scope: Scope) -> str:
     """Returns the beginning of the id of an online endpoint's operation."""
     return f"oeidp:{scope.guid}:"

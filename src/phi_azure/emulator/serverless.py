@@ -177,13 +177,7 @@ def list_endpoints(call: Call, **_: str) -> Response:
 
 def delete_endpoint(call: Call, name: str, **_: str) -> Response:
     """Takes an endpoint away; one that is not there answers 204."""
-    key = call.scope.key + name
-    deleting = {"provisioningState": "Deleting", "endpointState": "Deleting"}
-    if call.emulator.store.change("serverless", key, lambda doc: doc["properties"].update(deleting)) is None:
-        return answer(None, 204)
-    headers = operations.start(call, "serverless", key, verb="Updating")
-    headers["Location"] = headers["Azure-AsyncOperation"].replace("mfeOperationsStatus", "mfeOperationResults")
-    return answer(None, 202, headers)
+    return operations.begin_delete(call, "serverless", call.scope.key + name)
 
 
 def list_keys(call: Call, name: str, **_: str) -> Response:
