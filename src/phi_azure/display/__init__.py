@@ -1,0 +1,25 @@
+"""What people look at. The only package that imports rich; one subject a module."""
+
+from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
+from phi_azure.display.curves import BARS, curve, sparkline
+from phi_azure.display.live import RunView, print_curve, step_line, watching
+from phi_azure.display.numbers import age, number, seconds
+from phi_azure.display.story import chapter, quote, show_times, side_by_side
+from phi_azure.display.tables import (
+    show_endpoints,
+    show_models,
+    show_removals,
+    show_report,
+    show_reports,
+    show_run,
+    show_runs,
+    show_table,
+    show_workspace,
+)
+
+__all__ = [
+    "BARS", "RunView", "age", "busy", "chapter", "console", "curve", "done", "failed", "number", "print_curve", "print_plain",
+    "quote", "redact", "seconds", "show_endpoints", "show_facts", "show_models", "show_removals", "show_report",
+    "show_reports", "show_run", "show_runs", "show_table", "show_times", "show_workspace", "side_by_side", "sparkline",
+    "step_line", "watching",
+]  # fmt: skip

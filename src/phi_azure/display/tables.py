@@ -1,0 +1,120 @@
+"""Tables and lists of what a workspace holds, and of what a check found."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from phi_azure.display.console import SIGNS, console, print_plain, redact, show_facts, signed
+from phi_azure.display.curves import curve
+from phi_azure.display.live import step_line
+from phi_azure.display.numbers import age, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from phi_azure.dataset import Report
+    from phi_azure.endpoint import EndpointInfo
+    from phi_azure.model import ModelInfo
+    from phi_azure.run import Run, RunInfo
+    from phi_azure.workspace import WorkspaceInfo
+
+
+def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str = "none") -> None:
+    """Prints a table: fitted to a terminal, or whole and aligned where a program reads it."""
+    rows = [[redact(cell) for cell in row] for row in rows]
+    if not rows:
+        console(stderr=True).print(empty, style="dim")
+    elif out.is_terminal:
+        out.print(_table(columns, rows))
+    else:
+        widths = [max(len(row[index]) for row in [list(columns), *rows]) for index in range(len(columns))]
+        for row in [[column.upper() for column in columns], *rows]:
+            print_plain(out, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_reports(out: Console, reports: Iterable[Report]) -> None:
+    """Prints what the checks of data files found."""
+    for report in reports:
+        show_report(out, report)
+
+
+def show_report(out: Console, report: Report) -> None:
+    """Prints what a check of a data file found, every problem with its place and what to do."""
+    sign, style = SIGNS["Completed" if report.ok else "Failed"]
+    out.print(f"[{style}]{sign}[/] {escape(report.file)}: {report.rows:,} rows", soft_wrap=True)
+    for problem in report.problems:
+        place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
+        colour = "red" if problem.level == "error" else "yellow"
+        fix = f" {problem.fix}" if problem.fix else ""
+        out.print(f"  [{colour}]{problem.level}[/] {escape(place)}: {escape(problem.message + fix)}", soft_wrap=True)
+
+
+def show_runs(out: Console, runs: Sequence[RunInfo]) -> None:
+    """Prints runs, a line each."""
+    rows = [[run.name, run.status, run.route, age(run.created)] for run in runs]
+    show_table(
+        out, ["run", "status", "route", "started"], rows, empty="No runs yet. Start one: phi-azure submit job.yaml"
+    )
+
+
+def show_models(out: Console, models: Sequence[ModelInfo]) -> None:
+    """Prints registered models, a line each."""
+    rows = [[model.name, model.version, model.kind or "", model.run_name or ""] for model in models]
+    show_table(out, ["model", "version", "kind", "from run"], rows, empty="No models yet.")
+
+
+def show_endpoints(out: Console, endpoints: Sequence[EndpointInfo]) -> None:
+    """Prints endpoints, a line each."""
+    rows = [[endpoint.name, endpoint.kind, endpoint.status, endpoint.scoring_uri or ""] for endpoint in endpoints]
+    show_table(out, ["endpoint", "kind", "status", "address"], rows, empty="No endpoint is up.")
+
+
+def show_run(out: Console, run: Run, url: str | None) -> None:
+    """Prints a run with its steps, its curve and its last numbers; `url` is its page, where it has one."""
+    show_facts(out, {"run": run.name, "route": run.route, "status": run.status, "reason": run.error, "see": url})
+    for step in run.steps():
+        print_plain(out, f"  {step_line(step, datetime.now(timezone.utc)).plain}")
+    metrics = run.metrics()
+    losses = [point.value for point in metrics.get("loss", [])]
+    for line in curve(losses, width=min(64, out.width - 12)) if len(losses) > 1 else []:
+        print_plain(out, line)
+    show_facts(out, {key: number(points[-1].value) for key, points in metrics.items() if points})
+
+
+def show_workspace(
+    out: Console, info: WorkspaceInfo, endpoints: Sequence[EndpointInfo], runs: Sequence[RunInfo]
+) -> None:
+    """Prints which workspace it is, what is up in it, and its last runs."""
+    where = "this machine" if info.local else info.region
+    show_facts(
+        out,
+        {"workspace": info.name, "where": where, "group": info.resource_group, "subscription": info.subscription_id},
+    )
+    out.print()
+    show_endpoints(out, endpoints)
+    out.print()
+    show_runs(out, runs)
+
+
+def show_removals(out: Console, names: Sequence[str]) -> None:
+    """Prints what would be removed."""
+    if not names:
+        out.print("Nothing that phi_azure made is up.", style="dim")
+    for name in names:
+        print_plain(out, f"  {name}")
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*[signed(cell) if cell in SIGNS else Text(cell) for cell in row])
+    return table
