@@ -14,7 +14,8 @@ PhiAzureError                     1
 ├── NotFoundError (LookupError)   6
 ├── NotFinished   (TimeoutError)  7
 ├── RunCancelled                  8
-└── GateNotPassed                 9
+├── GateNotPassed                 9
+└── OverBudget                   10
 """
 
 from __future__ import annotations
@@ -127,3 +128,10 @@ class GateNotPassed(PhiAzureError):  # noqa: N818  a result, not a fault
 
     exit_code = 9
     code = "gate-not-passed"
+
+
+class OverBudget(PhiAzureError):  # noqa: N818  a result, not a fault
+    """The plan costs more, or takes longer, than `max_price` and `max_hours` of the job file allow."""
+
+    exit_code = 10
+    code = "over-budget"

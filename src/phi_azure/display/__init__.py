@@ -18,8 +18,8 @@ from phi_azure.display.tables import (
 )
 
 __all__ = [
-    "BARS", "RunView", "age", "busy", "chapter", "console", "curve", "done", "failed", "number", "print_curve", "print_plain",
-    "quote", "redact", "seconds", "show_endpoints", "show_facts", "show_models", "show_removals", "show_report",
+    "BARS", "RunView", "age", "busy", "chapter", "console", "curve", "done", "failed", "number", "print_curve",
+    "print_plain", "quote", "redact", "seconds", "show_endpoints", "show_facts", "show_models", "show_removals", "show_report",
     "show_reports", "show_run", "show_runs", "show_table", "show_times", "show_workspace", "side_by_side", "sparkline",
     "step_line", "watching",
 ]  # fmt: skip
