@@ -33,6 +33,7 @@ CODES = {
     errors.NotFinished: 7,
     errors.RunCancelled: 8,
     errors.GateNotPassed: 9,
+    errors.OverBudget: 10,
 }
 
 
