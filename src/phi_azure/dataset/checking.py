@@ -3,112 +3,86 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from phi_azure.errors import DataError
+from phi_azure.dataset.report import LIMIT, FileReport, Notes, Problem, Report, Route, Split
+from phi_azure.dataset.rows import Message, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Route = Literal["serverless", "managed"]
-Split = Literal["training", "validation"]
-Level = Literal["error", "warning"]
+    from phi_azure import catalog
+
 
 ROLES = ("system", "user", "assistant", "tool")
 MIN_TRAINING_ROWS = 10  # below it, Azure's import refuses the file
 MAX_SERVERLESS_BYTES = 512 * 1024 * 1024
-_SHOWN = 20
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong in a file of rows."""
-
-    code: str
-    """A short word that stays the same between versions, such as `last-not-assistant`."""
-    level: Level
-    file: str
-    line: int | None
-    """Counted from 1; None when the whole file is meant."""
-    field: str | None
-    """Where in the row, such as `messages[2].role`."""
-    message: str
-    fix: str | None = None
-
-    def __str__(self) -> str:
-        """Reads as `file:line: what is wrong. What to do.`."""
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.message}{f' {self.fix}' if self.fix else ''}"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a check found; `ok` when nothing in it stops a job."""
-
-    file: str
-    rows: int
-    """Rows that hold something, good or bad."""
-    problems: tuple[Problem, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error; warnings do not count."""
-        return not self.errors
-
-    @property
-    def errors(self) -> tuple[Problem, ...]:
-        """The problems that stop a job."""
-        return tuple(problem for problem in self.problems if problem.level == "error")
-
-    def raise_for_errors(self) -> None:
-        """Raises DataError with the first twenty errors, if there is any."""
-        errors = self.errors
-        if not errors:
-            return
-        lines = [str(problem) for problem in errors[:_SHOWN]]
-        if len(errors) > _SHOWN:
-            lines.append(f"and {len(errors) - _SHOWN} more")
-        raise DataError("\n".join(lines), remedy=f"phi-azure check {self.file} shows all of them.")
-
-
-class Message(msgspec.Struct):
-    """One turn of a conversation."""
-
-    role: str
-    content: str | list[msgspec.Raw] | None = None
-    tool_calls: list[msgspec.Raw] | None = None
-
-
-class Row(msgspec.Struct):
-    """One example: a conversation that ends in the reply to learn."""
-
-    messages: list[Message]
-
-
-def check(path: Path | str, route: Route = "serverless", split: Split = "training") -> Report:
+def check(
+    path: Path | str,
+    route: Route = "serverless",
+    split: Split = "training",
+    *,
+    model: catalog.PhiModel | None = None,  # noqa: ARG001  until the rules that need it are in
+    limit: int = LIMIT,
+) -> Report:
     """Reads a JSONL file once and reports every problem with its line.
 
     Args:
         path: a file of one JSON object a line, each with `messages`.
         route: whose limits count; serverless jobs take files under 512 MiB, named .jsonl.
         split: training data needs ten rows; validation data needs one.
+        model: the model that is to learn, where known.
+        limit: problems of one code that are kept.
     """
-    path = Path(path)
+    notes = Notes(limit)
+    return _report([_check_file(Path(path), route, split, notes)], notes)
+
+
+def check_files(
+    training: Path | str,
+    validation: Path | str | None = None,
+    test: Path | str | None = None,
+    route: Route = "serverless",
+    model: catalog.PhiModel | None = None,  # noqa: ARG001  until the rules that need it are in
+    *,
+    limit: int = LIMIT,
+) -> Report:
+    """Checks the files of a job together; arguments and answer as of `check`."""
+    given: tuple[tuple[Path | str | None, Split], ...] = (
+        (training, "training"),
+        (validation, "validation"),
+        (test, "test"),
+    )
+    notes = Notes(limit)
+    return _report([_check_file(Path(path), route, split, notes) for path, split in given if path is not None], notes)
+
+
+def _report(files: list[FileReport], notes: Notes) -> Report:
+    trained = sum(file.kept for file in files if file.split == "training")
+    return Report(tuple(files), tuple(notes.kept), dict(notes.counts), dict(notes.levels), trained)
+
+
+def _check_file(path: Path, route: Route, split: Split, notes: Notes) -> FileReport:
     if refusal := _unreadable(path, route):
-        return Report(str(path), 0, (refusal,))
-    rows, problems = 0, []
+        notes.add(refusal)
+        return FileReport(str(path), split)
+    rows, dropped, characters = 0, 0, 0
     seen: dict[int, int] = {}
     for number, line in _lines(path):
         found = list(_check_line(str(path), number, line, seen))
+        for problem in found:
+            notes.add(problem)
         rows += not any(problem.code == "blank-line" for problem in found)
-        problems += found
-    problems += _check_count(str(path), rows, split)
-    return Report(str(path), rows, tuple(problems))
+        characters += len(line)
+    for problem in _check_count(str(path), rows, split):
+        notes.add(problem)
+    return FileReport(str(path), split, rows, dropped, path.stat().st_size, characters)
 
 
 def _unreadable(path: Path, route: Route) -> Problem | None:
