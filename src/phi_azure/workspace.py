@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -341,9 +340,9 @@ def _refuse_no_name(kind: str, name: str) -> None:
 def _refuse_retired(job: FineTune) -> None:
     """Refuses what Azure no longer trains serverlessly, before anything is uploaded."""
     row = catalog.model(job.model.partition(":")[0])
-    if job.route.kind == "serverless" and row and row.retires and row.retires <= date.today():  # noqa: DTZ011  a day, not a moment
-        remedy = f"Take {row.successor}, or ManagedCompute." if row.successor else "Take ManagedCompute."
-        raise ConfigError(f"{row.name} was retired from serverless fine-tuning on {row.retires}.", remedy=remedy)
+    notice = catalog.retired(row) if row and job.route.kind == "serverless" else None
+    if notice:
+        raise ConfigError(notice.message, remedy=notice.remedy)
 
 
 def _refuse_foreign(job: FineTune, base: BaseModel) -> None:
