@@ -32,7 +32,7 @@ def turns(*pairs: tuple[str, object]) -> str:
 @pytest.mark.parametrize(
     ("line", "code", "field"),
     [
-        pytest.param("{", "json", None, id="broken JSON"),
+        pytest.param("{nope", "truncated", None, id="broken JSON"),
         pytest.param("[1]", "not-object", None, id="a list"),
         pytest.param('{"prompt": "a", "completion": "b"}', "no-messages", None, id="completion shape"),
         pytest.param('{"messages": {}}', "messages", "messages", id="messages is no list"),
@@ -122,7 +122,7 @@ def test_serverless_wants_jsonl(tmp_path: Path, route: dataset.Route, ok: bool) 
 
 def test_errors_are_raised_with_their_lines(tmp_path: Path) -> None:
     """The message reads as file, line, what is wrong and what to do."""
-    report = dataset.check(written(tmp_path, turns(("user", "a"))))
+    report = dataset.check(written(tmp_path, turns(("system", "s"), ("user", "a"))))
 
     with pytest.raises(DataError) as caught:
         report.raise_for_errors()

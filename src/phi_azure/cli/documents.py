@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 
 
 def report_document(report: Report) -> dict[str, object]:
-    """Returns what a check of a data file found."""
-    return {"ok": report.ok, "rows": report.rows, "problems": list(report.problems)}
+    """Returns what a check of data files found."""
+    return {
+        "ok": report.ok,
+        "rows": report.rows,
+        "dropped": report.dropped,
+        "training_rows": report.training_rows,
+        "characters": report.characters,
+        "bytes": report.bytes,
+        "levels": {level: report.levels.get(level, 0) for level in ("error", "warning", "info")},
+        "counts": report.counts,
+        "files": list(report.files),
+        "problems": list(report.problems),
+    }
 
 
 def run_document(run: Run) -> dict[str, object]:

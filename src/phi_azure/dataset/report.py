@@ -138,7 +138,8 @@ class Notes:
         if self.counts[problem.code] <= self._limit:
             self.kept.append(problem)
 
-    def add_uncounted(self, problem: Problem, times: int) -> None:
-        """Counts problems of this code that nobody will look at one by one."""
-        self.counts[problem.code] += times
-        self.levels[problem.level] += times
+    def count(self, code: str, level: Level, times: int) -> None:
+        """Counts problems of which nobody keeps the place."""
+        if times:
+            self.counts[code] += times
+            self.levels[level] += times

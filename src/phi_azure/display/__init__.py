@@ -4,13 +4,12 @@ from phi_azure.display.console import busy, console, done, failed, print_plain, 
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds
+from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
     show_endpoints,
     show_models,
     show_removals,
-    show_report,
-    show_reports,
     show_run,
     show_runs,
     show_table,

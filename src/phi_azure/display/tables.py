@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from phi_azure.dataset import Report
     from phi_azure.endpoint import EndpointInfo
     from phi_azure.model import ModelInfo
     from phi_azure.run import Run, RunInfo
@@ -37,23 +35,6 @@ def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
         widths = [max(len(row[index]) for row in [list(columns), *rows]) for index in range(len(columns))]
         for row in [[column.upper() for column in columns], *rows]:
             print_plain(out, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def show_reports(out: Console, reports: Iterable[Report]) -> None:
-    """Prints what the checks of data files found."""
-    for report in reports:
-        show_report(out, report)
-
-
-def show_report(out: Console, report: Report) -> None:
-    """Prints what a check of a data file found, every problem with its place and what to do."""
-    sign, style = SIGNS["Completed" if report.ok else "Failed"]
-    out.print(f"[{style}]{sign}[/] {escape(report.file)}: {report.rows:,} rows", soft_wrap=True)
-    for problem in report.problems:
-        place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
-        colour = "red" if problem.level == "error" else "yellow"
-        fix = f" {problem.fix}" if problem.fix else ""
-        out.print(f"  [{colour}]{problem.level}[/] {escape(place)}: {escape(problem.message + fix)}", soft_wrap=True)
 
 
 def show_runs(out: Console, runs: Sequence[RunInfo]) -> None:

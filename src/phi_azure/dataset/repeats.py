@@ -1,0 +1,116 @@
+"""Rows that are there twice, prompts with two answers, and rows that training shares with the files that judge it.
+
+Only two hashes and a place are kept for each row, 24 bytes; beyond a million rows they go to temporary files, parted
+by the prompt's hash, so that memory stays the same however many rows there are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from heapq import heappush, heappushpop
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from phi_azure.dataset.lines import Keys
+
+IN_MEMORY = 1_000_000
+PARTS = 32
+_LINE_BITS = 40
+_LINE_MASK = (1 << _LINE_BITS) - 1
+
+Place = tuple[int, int]
+"""Which file, from 0, and which line of it, from 1."""
+
+
+class Repeat(NamedTuple):
+    """A row that says again what an earlier one said."""
+
+    code: str
+    place: Place
+    earlier: Place
+
+
+class Repeats:
+    """Collects rows, and in the end names those that repeat another."""
+
+    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+        self._in_memory = in_memory
+        self._prompts, self._rows, self._places = array("q"), array("q"), array("Q")
+        self._spilled: list[IO[bytes]] = []
+
+    def add(self, file: int, first: int, keys: Iterable[Keys]) -> None:
+        """Takes rows of a file that stand on consecutive lines from `first` on."""
+        prompts, rows = zip(*keys, strict=True)
+        start = (file << _LINE_BITS) | first
+        self._prompts.extend(prompts)
+        self._rows.extend(rows)
+        self._places.extend(range(start, start + len(prompts)))
+        if len(self._prompts) >= self._in_memory:
+            self._spill()
+
+    def found(self, limit: int) -> tuple[list[Repeat], dict[str, int]]:
+        """Returns the first `limit` repeats of each kind in the order of files and lines, and how many there are."""
+        first: dict[str, list[tuple[int, int]]] = {}
+        counts: dict[str, int] = {}
+        for code, place, earlier in _repeats(self._parts()):
+            counts[code] = counts.get(code, 0) + 1
+            heap = first.setdefault(code, [])  # its smallest item is the latest place
+            if len(heap) < limit:
+                heappush(heap, (-place, earlier))
+            elif heap and -place > heap[0][0]:
+                heappushpop(heap, (-place, earlier))
+        named = [Repeat(code, _place(-at), _place(earlier)) for code, heap in first.items() for at, earlier in heap]
+        return sorted(named, key=lambda repeat: (repeat.place, repeat.code)), counts
+
+    def close(self) -> None:
+        """Removes the temporary files."""
+        for file in self._spilled:
+            file.close()
+
+    def _spill(self) -> None:
+        if not self._spilled:
+            self._spilled = [tempfile.TemporaryFile() for _ in range(PARTS)]  # noqa: SIM115  closed by close()
+        parts = [array("q") for _ in range(PARTS)]
+        for prompt, row, place in zip(self._prompts, self._rows, self._places, strict=True):
+            parts[prompt % PARTS].extend((prompt, row, place))
+        for file, part in zip(self._spilled, parts, strict=True):
+            part.tofile(file)
+        self._prompts, self._rows, self._places = array("q"), array("q"), array("Q")
+
+    def _parts(self) -> Iterator[tuple[array[int], array[int], array[int]]]:
+        if not self._spilled:
+            yield self._prompts, self._rows, self._places
+            return
+        self._spill()
+        for file in self._spilled:
+            file.seek(0)
+            values = array("q", file.read())
+            yield values[0::3], values[1::3], values[2::3]
+
+
+def _repeats(parts: Iterator[tuple[array[int], array[int], array[int]]]) -> Iterator[tuple[str, int, int]]:
+    """Yields code, place and earlier place of each repeat; rows of one prompt stand in one part, in order."""
+    for prompts, rows, places in parts:
+        if len(set(prompts)) < len(prompts):  # cheap, and mostly all there is to do
+            yield from _repeats_in(prompts, rows, places)
+
+
+def _repeats_in(prompts: array[int], rows: array[int], places: array[int]) -> Iterator[tuple[str, int, int]]:
+    asked: dict[int, int] = {}
+    told: dict[int, int] = {}
+    for prompt, row, place in zip(prompts, rows, places, strict=True):
+        before = told.setdefault(row, place)
+        same = asked.setdefault(prompt, place)
+        if before != place:
+            across = before >> _LINE_BITS != place >> _LINE_BITS
+            yield ("leak" if across else "duplicate"), place, before
+        elif same != place:
+            across = same >> _LINE_BITS != place >> _LINE_BITS
+            yield ("leaked-prompt" if across else "contradiction"), place, same
+
+
+def _place(packed: int) -> Place:
+    return packed >> _LINE_BITS, packed & _LINE_MASK

@@ -1,0 +1,157 @@
+"""Where rows come from: lines of JSONL in blocks, and records of the other formats that managed compute reads."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from phi_azure.dataset.finding import Finding, error
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BLOCK = 1 << 20
+LONGEST = 64 << 20  # bytes of a line that are still looked at
+_CELL = 16 << 20  # characters of a cell that are still read
+
+
+class Lines(NamedTuple):
+    """Whole lines that follow each other."""
+
+    first: int
+    lines: list[bytes]
+    is_end: bool
+    too_long: bool = False
+    """There is one line, cut, since nobody could hold it."""
+
+
+class Record(NamedTuple):
+    """A row of another format, or why there is none."""
+
+    number: int
+    row: object
+    finding: Finding | None = None
+
+
+def blocks(path: Path, size: int = BLOCK) -> Iterator[Lines]:
+    """Yields the lines of a file in blocks of about `size` bytes, without their ends and the byte-order mark."""
+    number, rest = 1, b""
+    with path.open("rb") as file:
+        rest = file.read(3).removeprefix(codecs.BOM_UTF8)
+        while data := file.read(size):
+            head, newline, tail = data.rpartition(b"\n")
+            if not newline:
+                rest += tail
+                if len(rest) > LONGEST:
+                    yield Lines(number, [rest[:80]], is_end=False, too_long=True)
+                    number, rest = number + 1, _after_line(file)
+                continue
+            lines = (rest + head).split(b"\n")
+            rest = tail
+            yield Lines(number, lines, is_end=False)
+            number += len(lines)
+    if rest:
+        *lines, last = rest.split(b"\n")
+        yield Lines(number, [*lines, last] if last else lines, is_end=True)
+
+
+def _after_line(file: io.BufferedReader) -> bytes:
+    """Reads on to the end of a line that is too long, and returns what was read of the next."""
+    while data := file.read(BLOCK):
+        _, newline, tail = data.partition(b"\n")
+        if newline:
+            return tail
+    return b""
+
+
+def cells(path: Path, delimiter: str) -> Iterator[Record]:
+    """Yields the rows of a csv or tsv file with the line that each begins on; a cell holds its value as JSON text."""
+    csv.field_size_limit(_CELL)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        header: list[str] | None = None
+        while True:
+            number = reader.line_num + 1
+            try:
+                record = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as problem:
+                message = f"the row cannot be read: {problem}."
+                yield Record(number, None, error("csv", None, message, "Quote the cell.", "fails"))
+                continue
+            if header is None:
+                header = record
+            elif record:
+                yield _cell_row(number, dict(zip(header, record, strict=False)))
+
+
+def _cell_row(number: int, row: dict[str, Any]) -> Record:
+    for name in ("messages", "tools"):
+        cell = row.get(name)
+        if not isinstance(cell, str):
+            continue
+        try:
+            row[name] = json.loads(cell) if cell.strip() else None
+        except (ValueError, RecursionError) as problem:
+            message = f"the cell {name} is not JSON: {problem}."
+            return Record(number, None, error("json", name, message, "Write the cell with json.dumps.", "fails"))
+    return Record(number, row)
+
+
+def elements(path: Path) -> Iterator[Record]:
+    """Yields the elements of a JSON array, each with the line that it begins on, a piece of the file at a time."""
+    decoder, text, number, place = json.JSONDecoder(), "", 1, 0
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        while True:
+            number, place = _skipped(text, place, number)
+            if text[place : place + 1] == "]":
+                return
+            try:
+                row, end = decoder.raw_decode(text, place)
+            except (ValueError, RecursionError):
+                row, end = None, len(text)
+            if end < len(text):
+                yield Record(number, row)
+                number += text.count("\n", place, end)
+                place = end
+                continue
+            more = file.read(BLOCK) if len(text) - place < LONGEST else ""
+            if not more:
+                yield Record(number, None, _no_more(text[place:]))
+                return
+            text, place = text[place:] + more, 0
+
+
+def _no_more(rest: str) -> Finding:
+    if rest:
+        return error("json", None, "the array is broken here; what follows cannot be read.", "Mend the JSON.", "fails")
+    return error("truncated", None, "the array does not end.", "Write the file again.", "fails")
+
+
+def _skipped(text: str, place: int, number: int) -> tuple[int, int]:
+    """Passes over blanks, commas and the opening bracket."""
+    while place < len(text) and text[place] in " \t\r\n,[":
+        number += text[place] == "\n"
+        place += 1
+    return number, place
+
+
+def parquet(path: Path) -> Iterator[Record]:
+    """Yields the rows of a parquet file, numbered from 1. Raises ImportError without pyarrow."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    number = 0
+    try:
+        for batch in ParquetFile(path).iter_batches(batch_size=1000):
+            for record in batch.to_pylist():
+                number += 1
+                yield _cell_row(number, record)
+    except (pa.ArrowException, OSError) as problem:
+        message = f"the file cannot be read: {problem}."
+        yield Record(number + 1, None, error("parquet", None, message, "Write it again.", "fails"))
