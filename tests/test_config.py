@@ -63,7 +63,7 @@ def test_writes_what_it_reads(tmp_path: Path) -> None:
     job = FineTune(
         name="tone",
         training_data=tmp_path / "train.jsonl",
-        route=ManagedCompute(cluster="gpu", lora=None, deepspeed=3, inputs={"adam_beta2": "0.95"}),
+        route=ManagedCompute(cluster="gpu", lora=None, deepspeed=3, adam_beta2=0.95),
         tags={"team": "soc"},
     )
 
@@ -92,7 +92,7 @@ def test_names_every_problem_with_its_line(tmp_path: Path) -> None:
         pytest.param("route: {kind: managed, lora: {rank: 8}}", "r?", id="rank, nested"),
         pytest.param("route: {warmup_steps: 8}", "only route kind managed has it", id="the other route's knob"),
         pytest.param("epochs: 8", "belongs under route: epochs", id="one level too high"),
-        pytest.param("route: {kind: managed, inputs: {adam_beta: '0'}}", "adam_beta", id="unknown input"),
+        pytest.param("route: {kind: managed, inputs: {adam_beta: '0'}}", "did you mean adam_beta", id="misspelt input"),
         pytest.param("route: {kind: managed, inputs: {lora_r: '8'}}", "lora.r", id="input with a field of its own"),
         pytest.param("route: {kind: gpu}", "serverless or managed", id="unknown route"),
         pytest.param("route: {epochs: 1, num_train_epochs: 2}", "are the same; keep one", id="the same knob twice"),

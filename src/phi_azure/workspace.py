@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from phi_azure import catalog, dataset
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
-from phi_azure.config import FineTune, ManagedCompute
+from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
 from phi_azure.endpoint import Endpoint, EndpointInfo
 from phi_azure.errors import ConfigError, NotFoundError
 from phi_azure.events import Event
@@ -271,30 +271,43 @@ class Workspace:
 
     def _order(self, job: FineTune, on_event: OnEvent | None) -> Order:
         """Settles what the job leaves open: model, machines, data."""
-        from phi_azure.azure import catalogue, data
+        from phi_azure.azure import data
         from phi_azure.azure.order import JOB_TAG, OURS, Order
 
         say = self._teller(on_event)
-        base = catalogue.find(self._connection, job.model)
-        _refuse_foreign(job, base)
+        base = self._base(job, say)
+        job = with_model_defaults(job, base.defaults)
         tags = {**job.tags, **OURS, JOB_TAG: job.name}
         size = self._machines(job, base, tags, on_event)
         training, digest = data.ensure_asset(self._connection, job.training_data, f"{job.name}-training", tags, say)
-        validation = None
-        if job.validation_data is not None:
-            validation, _ = data.ensure_asset(
-                self._connection, job.validation_data, f"{job.name}-validation", tags, say
-            )
+        files = {"validation": job.validation_data}
+        if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
+            files["test"] = job.test_data
+        others = {
+            split: data.ensure_asset(self._connection, path, f"{job.name}-{split}", tags, say)[0]
+            for split, path in files.items()
+            if path is not None
+        }
         return Order(
             job=job,
             run_name=f"{job.name}-{secrets.token_hex(3)}",
-            training_data=training,
+            training=training,
             data_hash=digest,
             model_id=base.id,
-            validation_data=validation,
+            model_input=base.component_input,
+            validation=others.get("validation"),
+            test=others.get("test"),
             size=size,
             gpus=_gpus(job, size),
         )
+
+    def _base(self, job: FineTune, say: Callable[[str, str], None]) -> BaseModel:
+        """Looks the model up, or brings own weights to the workspace."""
+        from phi_azure.azure import catalogue
+
+        if isinstance(job.model, LocalModel):
+            return catalogue.ensure_own(self._connection, job.model.path, say)
+        return catalogue.find(self._connection, str(job.model))
 
     def _machines(self, job: FineTune, base: BaseModel, tags: dict[str, str], on_event: OnEvent | None) -> str | None:
         from phi_azure.azure import compute
@@ -339,19 +352,10 @@ def _refuse_no_name(kind: str, name: str) -> None:
 
 def _refuse_retired(job: FineTune) -> None:
     """Refuses what Azure no longer trains serverlessly, before anything is uploaded."""
-    row = catalog.model(job.model.partition(":")[0])
+    row = catalog.model(job.base_name)
     notice = catalog.retired(row) if row and job.route.kind == "serverless" else None
     if notice:
         raise ConfigError(notice.message, remedy=notice.remedy)
-
-
-def _refuse_foreign(job: FineTune, base: BaseModel) -> None:
-    pipeline = isinstance(job.route, ManagedCompute) and job.route.job == "pipeline"
-    if base.id is None and not pipeline:
-        raise ConfigError(
-            f"{job.model} is a Hugging Face id; only ManagedCompute(job='pipeline') fetches such models.",
-            remedy="Name a model of Azure's registry, such as Phi-4-mini-instruct.",
-        )
 
 
 def _gpus(job: FineTune, size: str | None) -> int | None:

@@ -13,7 +13,7 @@ from azure.ai.ml import Input
 
 from phi_azure import FineTune, Lora, ManagedCompute, Serverless, Workspace
 from phi_azure.azure import managed, serverless
-from phi_azure.azure.order import Order
+from phi_azure.azure.order import Asset, Order
 from tests.conftest import row
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ ROUTES: dict[str, Serverless | ManagedCompute] = {
         optim="adafactor", lr_scheduler_type="cosine", warmup_steps=5, weight_decay=0.01, max_grad_norm=0.5,
         max_seq_length=1024, seed=7, precision=32, deepspeed=3, logging_steps=5, evaluation_strategy="steps",
         eval_steps=20, early_stopping_patience=3, early_stopping_threshold=0.01,
-        save_total_limit=2, inputs={"adam_beta2": "0.95"},
+        save_total_limit=2, adam_beta2=0.95,
     ),
     "pipeline-all-weights": ManagedCompute(lora=None),
     "finetuning-cluster": ManagedCompute(job="finetuning", cluster="gpu-cluster", size=SIZE, learning_rate=1e-5),
@@ -118,7 +118,15 @@ PIPELINE_KNOBS: dict[str, object] = {
     "weight_decay": 0.1, "max_grad_norm": 2.0, "max_seq_length": 99, "seed": 1, "precision": 32, "deepspeed": 2,
     "logging_steps": 1, "evaluation_strategy": "steps", "eval_steps": 7, "early_stopping_patience": 2,
     "save_total_limit": 1, "lora": None, "size": "Standard_NC48ads_A100_v4", "cluster": "gpu-cluster",
-    "inputs": {"adam_beta1": "0.8"},
+    "inputs": {"a_newer_input": "1"}, "adam_beta1": 0.8, "adam_beta2": 0.9, "adam_epsilon": 1e-6,
+    "apply_ort": True, "auto_find_batch_size": True, "compute_model_evaluation": "small",
+    "compute_model_import": "small", "compute_preprocess": "small", "dataloader_num_workers": 2,
+    "enable_full_determinism": True, "eval_accumulation_steps": 4, "evaluation_config": "azureml:config:1",
+    "evaluation_config_params": "{}", "evaluation_steps_interval": 0.5, "finetune_config_path": "azureml:config:1",
+    "ignore_mismatched_sizes": True, "instance_type_model_evaluation": "Standard_D4s_v3",
+    "instance_type_model_import": "Standard_D4s_v3", "instance_type_preprocess": "Standard_D4s_v3",
+    "logging_strategy": "epoch", "metric_for_best_model": "f1", "pad_to_max_length": True,
+    "preprocess_batch_size": 10, "shm_size_finetune": "8g", "trust_remote_code": True,
 }  # fmt: skip
 SERVERLESS_KNOBS: dict[str, object] = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 2, "max_seq_length": 99}
 ELSEWHERE = {"kind", "job", "instance_types", "max_nodes", "idle_minutes", "early_stopping_threshold"}
@@ -129,7 +137,13 @@ def order(route: Serverless | ManagedCompute) -> Order:
     size = getattr(route, "size", None) or SIZE
     job = FineTune(name="tone", training_data=Path("train.jsonl"), route=route)
     return Order(
-        job, "tone-0a1b2c", "azureml:data:1", "hash", "azureml:model:1", size=size, gpus=getattr(route, "gpus", 1)
+        job,
+        "tone-0a1b2c",
+        Asset("azureml:data:1"),
+        "hash",
+        "azureml:model:1",
+        size=size,
+        gpus=getattr(route, "gpus", 1),
     )
 
 

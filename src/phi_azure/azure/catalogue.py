@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure import catalog
 from phi_azure.azure.client import REGISTRY
+from phi_azure.azure.data import folder_hash, size
 from phi_azure.azure.failures import translated
-from phi_azure.errors import NotFoundError
+from phi_azure.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from phi_azure.azure.client import Connection
 
 
@@ -24,6 +31,9 @@ class BaseModel:
     """None for a Hugging Face id, which Azure's import step fetches itself."""
     finetune_sizes: tuple[str, ...]
     inference_sizes: tuple[str, ...]
+    defaults: Mapping[str, object] | None = None
+    """The model's own values of the component's inputs; None where nothing is known."""
+    component_input: Literal["mlflow_model_path", "pytorch_model_path"] = "mlflow_model_path"
 
 
 def find(connection: Connection, wanted: str) -> BaseModel:
@@ -43,12 +53,42 @@ def find(connection: Connection, wanted: str) -> BaseModel:
             found = _get(connection, row.name if row else name, version)
     except NotFoundError as error:
         raise _missing(wanted, error) from error
+    live = catalog.with_live(row, found.tags, found.properties) if row else None
     return BaseModel(
         found.name,
         f"azureml://registries/{REGISTRY}/models/{found.name}/versions/{found.version}",
         sizes(found, "finetune_compute_allow_list", "finetune-recommended-sku", row.finetune_sizes if row else ()),
         sizes(found, "inference_compute_allow_list", "inference-recommended-sku", row.inference_sizes if row else ()),
+        live.defaults if live else None,
     )
+
+
+def ensure_own(connection: Connection, folder: Path, say: Callable[[str, str], None]) -> BaseModel:
+    """Registers a folder of weights once, under the hash of its content, and returns it as a model to start from.
+
+    Raises:
+        ConfigError: the folder holds no weights that Azure's import step could read.
+    """
+    from azure.ai.ml.entities import Model
+
+    is_mlflow = (folder / "MLmodel").is_file()
+    if not is_mlflow and not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"model: {folder} holds neither config.json nor MLmodel, so that it is no model.",
+            remedy="Give the folder that save_pretrained wrote, or one that MLflow wrote.",
+        )
+    name, version = re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name), folder_hash(folder)[:16]
+    kind: Literal["mlflow_model", "custom_model"] = "mlflow_model" if is_mlflow else "custom_model"
+    with translated():
+        try:
+            made = connection.ml.models.get(name, version=version)
+            say("model", f"{folder.name} is there already: {name}:{version}")
+        except ResourceNotFoundError:
+            say("model", f"uploading {folder.name}: {size(folder):,} bytes")
+            made = connection.ml.models.create_or_update(Model(name=name, version=version, path=str(folder), type=kind))
+    row = catalog.model(name)
+    known = (row.finetune_sizes, row.inference_sizes) if row else ((catalog.DEFAULT_SIZE,), (catalog.DEFAULT_SIZE,))
+    return BaseModel(name, str(made.id), *known, None, "mlflow_model_path" if is_mlflow else "pytorch_model_path")
 
 
 def component(connection: Connection, name: str) -> Any:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
-from phi_azure.azure.order import DATA_TAG
+from phi_azure.azure.order import DATA_TAG, Asset
+from phi_azure.config import azure_address
 from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -30,26 +31,46 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def ensure_asset(connection: Connection, path: Path, name: str, tags: dict[str, str], say: Say) -> tuple[str, str]:
-    """Returns the id of the data asset that holds the file, and the hash; uploads only what is not there yet.
+def ensure_asset(connection: Connection, path: Path, name: str, tags: dict[str, str], say: Say) -> tuple[Asset, str]:
+    """Returns the data asset that holds the file, and the hash; uploads only what is not there yet.
 
-    A path of the form azureml:name:version is an asset already and is looked up.
+    A path of the form azureml:name:version is an asset already and is looked up; an azureml:// address is taken as it
+    is. A folder with a file MLTable goes up as a table.
     """
-    if str(path).startswith("azureml:"):
-        return _existing(connection, str(path))
-    digest = content_hash(path)
+    if address := azure_address(path):
+        return _existing(connection, address)
+    is_table = (path / "MLTable").is_file()
+    digest = folder_hash(path) if is_table else content_hash(path)
     version = digest[:_SHORT]
     with translated():
         asset = _get(connection, name, version)
         if asset is not None:
             say("data", f"{path.name} is there already: {name}:{version}")
         else:
-            say("data", f"uploading {path.name}: {path.stat().st_size:,} bytes")
-            asset = _create(connection, path, name, version, {**tags, DATA_TAG: digest})
-    return str(asset.id), digest
+            say("data", f"uploading {path.name}: {size(path):,} bytes")
+            kind = "mltable" if is_table else "uri_file"
+            asset = _create(connection, path, name, version, {**tags, DATA_TAG: digest}, kind)
+    return Asset(str(asset.id), asset.type), digest
 
 
-def _existing(connection: Connection, reference: str) -> tuple[str, str]:
+def folder_hash(path: Path) -> str:
+    """Returns one SHA-256 over the names and contents of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content_hash(file)}\0".encode())
+    return digest.hexdigest()
+
+
+def size(path: Path) -> int:
+    """Returns the bytes of a file, or of all files of a folder."""
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
+def _existing(connection: Connection, reference: str) -> tuple[Asset, str]:
+    if reference.startswith("azureml://"):
+        return Asset(reference), reference
     name, _, version = reference.removeprefix("azureml:").partition(":")
     with translated():
         asset = _get(connection, name, version)
@@ -57,7 +78,7 @@ def _existing(connection: Connection, reference: str) -> tuple[str, str]:
         raise NotFoundError(
             f"there is no data asset {name} with version {version}.", remedy="Write azureml:name:version."
         )
-    return str(asset.id), str((asset.tags or {}).get(DATA_TAG, reference))
+    return Asset(str(asset.id), asset.type), str((asset.tags or {}).get(DATA_TAG, reference))
 
 
 def _get(connection: Connection, name: str, version: str) -> Any:
@@ -67,9 +88,7 @@ def _get(connection: Connection, name: str, version: str) -> Any:
         return None
 
 
-def _create(connection: Connection, path: Path, name: str, version: str, tags: dict[str, str]) -> Any:
+def _create(connection: Connection, path: Path, name: str, version: str, tags: dict[str, str], kind: str) -> Any:
     from azure.ai.ml.entities import Data
 
-    return connection.ml.data.create_or_update(
-        Data(name=name, version=version, path=str(path), type="uri_file", tags=tags)
-    )
+    return connection.ml.data.create_or_update(Data(name=name, version=version, path=str(path), type=kind, tags=tags))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.azure.order import as_text
-from phi_azure.config import FILE_INPUTS, ManagedCompute
+from phi_azure.config import Lora, ManagedCompute
+from phi_azure.config.managed import azure_names, file_fields
 
 if TYPE_CHECKING:
     from phi_azure.azure.order import Order
@@ -13,33 +14,6 @@ if TYPE_CHECKING:
 COMPONENT = "chat_completion_pipeline"
 OUTPUT = "trained_model"
 CPU_SIZE = "Standard_D12_v2"  # the component's own choice for the steps that import the model and prepare the data
-_SAME = {
-    "epochs": "num_train_epochs",
-    "max_steps": "max_steps",
-    "learning_rate": "learning_rate",
-    "batch_size": "per_device_train_batch_size",
-    "eval_batch_size": "per_device_eval_batch_size",
-    "gradient_accumulation_steps": "gradient_accumulation_steps",
-    "optim": "optim",
-    "lr_scheduler_type": "lr_scheduler_type",
-    "warmup_steps": "warmup_steps",
-    "weight_decay": "weight_decay",
-    "max_grad_norm": "max_grad_norm",
-    "max_seq_length": "max_seq_length",
-    "seed": "seed",
-    "precision": "precision",
-    "logging_steps": "logging_steps",
-    "evaluation_strategy": "evaluation_strategy",
-    "eval_steps": "eval_steps",
-    "save_total_limit": "save_total_limit",
-    "nodes": "num_nodes_finetune",
-}
-_TYPES = {
-    "train_mltable_path": "mltable",
-    "validation_mltable_path": "mltable",
-    "test_mltable_path": "mltable",
-    "pytorch_model_path": "custom_model",
-}
 
 
 def pipeline_job(order: Order, component: Any) -> Any:
@@ -63,33 +37,47 @@ def pipeline_job(order: Order, component: Any) -> Any:
 
 
 def inputs(order: Order) -> dict[str, Any]:
-    """Returns the component's inputs; numbers and booleans are text, as the service wants them."""
+    """Returns the component's inputs; numbers and booleans are text, as the service wants them.
+
+    What a field of the route stands for is said beside the field; the rest follows from the job itself.
+    """
     route = order.job.route
     if not isinstance(route, ManagedCompute):
         raise TypeError("a pipeline needs ManagedCompute")
     values: dict[str, Any] = {
         "task_name": "ChatCompletion",
+        **_knobs(route),
         **_machines(order, route),
         **_model(order),
         **_data(order),
-        **{theirs: getattr(route, ours) for ours, theirs in _SAME.items()},
         **_adapters(route),
         **_deepspeed(route),
         **_early_stopping(route),
         "resume_from_checkpoint": order.resumes is not None,
     }
     texts = {name: value if _is_input(value) else as_text(value) for name, value in values.items()}
-    return texts | {name: _other(name, value) for name, value in route.inputs.items()}
+    return texts | route.inputs
+
+
+def _knobs(route: ManagedCompute) -> dict[str, Any]:
+    """Returns the inputs that are one field each; None leaves it to the component."""
+    files = file_fields(ManagedCompute)
+    named = azure_names(ManagedCompute)
+    values = {theirs: getattr(route, ours) for ours, theirs in named.items() if ours not in files}
+    texts = {name: value for name, value in values.items() if value is not None}
+    return texts | {named[name]: _file(value) for name in files if (value := getattr(route, name)) is not None}
 
 
 def _machines(order: Order, route: ManagedCompute) -> dict[str, Any]:
     """Always names a size: the component's own default was retired in March 2025."""
-    stages = ("model_import", "preprocess", "finetune")
+    where = route.cluster or "serverless"
     small = CPU_SIZE if route.cluster is None else order.size
     return {
-        **{f"compute_{stage}": route.cluster or "serverless" for stage in stages},
-        "instance_type_model_import": small,
-        "instance_type_preprocess": small,
+        "compute_finetune": where,
+        "compute_model_import": route.compute_model_import or where,
+        "compute_preprocess": route.compute_preprocess or where,
+        "instance_type_model_import": route.instance_type_model_import or small,
+        "instance_type_preprocess": route.instance_type_preprocess or small,
         "instance_type_finetune": order.size,
         "number_of_gpu_to_use_finetuning": order.gpus or 1,
     }
@@ -99,48 +87,55 @@ def _model(order: Order) -> dict[str, Any]:
     from azure.ai.ml import Input
 
     if order.model_id is None:
-        return {"huggingface_id": order.job.model}
-    return {"mlflow_model_path": Input(type="mlflow_model", path=order.model_id)}
+        return {"huggingface_id": str(order.job.model)}
+    kind = "mlflow_model" if order.model_input == "mlflow_model_path" else "custom_model"
+    return {order.model_input: Input(type=kind, path=order.model_id)}
 
 
 def _data(order: Order) -> dict[str, Any]:
+    """Returns each file, or table, under the input of its kind."""
     from azure.ai.ml import Input
 
-    files = {"train_file_path": order.training_data, "validation_file_path": order.validation_data}
-    return {name: Input(type="uri_file", path=path) for name, path in files.items() if path}
+    known = {"train": order.training, "validation": order.validation, "test": order.test}
+    return {
+        f"{split}_mltable_path" if asset.type == "mltable" else f"{split}_file_path": Input(
+            type=asset.type, path=asset.id
+        )
+        for split, asset in known.items()
+        if asset is not None
+    }
 
 
 def _adapters(route: ManagedCompute) -> dict[str, Any]:
     if route.lora is None:
         return {"apply_lora": False}
-    lora = route.lora
-    return {"apply_lora": True, "lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout}
+    said = {theirs: getattr(route.lora, ours) for ours, theirs in azure_names(Lora).items()}
+    if "merge" not in route.lora.model_fields_set:
+        del said["merge_lora_weights"]
+    return {"apply_lora": True, **said}
 
 
 def _deepspeed(route: ManagedCompute) -> dict[str, Any]:
-    if route.deepspeed is None and "deepspeed" not in route.inputs:
+    if route.deepspeed is None:
         return {"apply_deepspeed": False}
-    return {"apply_deepspeed": True, **({"deepspeed_stage": route.deepspeed} if route.deepspeed else {})}
+    if isinstance(route.deepspeed, str):
+        return {"apply_deepspeed": True, "deepspeed": _file(route.deepspeed)}
+    return {"apply_deepspeed": True, "deepspeed_stage": route.deepspeed}
 
 
 def _early_stopping(route: ManagedCompute) -> dict[str, Any]:
     if route.early_stopping_patience is None:
         return {"apply_early_stopping": False}
-    return {
-        "apply_early_stopping": True,
-        "early_stopping_patience": route.early_stopping_patience,
-        "early_stopping_threshold": route.early_stopping_threshold,
-    }
+    return {"apply_early_stopping": True}
+
+
+def _file(path: str) -> Any:
+    from azure.ai.ml import Input
+
+    return Input(type="uri_file", path=path)
 
 
 def _is_input(value: object) -> bool:
     from azure.ai.ml import Input
 
     return isinstance(value, Input)
-
-
-def _other(name: str, value: str) -> Any:
-    """Returns an input that the user named by Azure's name: files as inputs, the rest as text."""
-    from azure.ai.ml import Input
-
-    return Input(type=_TYPES.get(name, "uri_file"), path=value) if name in FILE_INPUTS else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from phi_azure.config import FineTune
@@ -21,17 +21,28 @@ OURS = {"phi_azure": "1"}
 
 
 @dataclass(frozen=True)
+class Asset:
+    """Rows that Azure has."""
+
+    id: str
+    """Id of a data asset, or an azureml:// address."""
+    type: Literal["uri_file", "uri_folder", "mltable"] = "uri_file"
+
+
+@dataclass(frozen=True)
 class Order:
     """What is sent to Azure as one job."""
 
     job: FineTune
     run_name: str
-    training_data: str
-    """Id of the data asset."""
+    training: Asset
     data_hash: str
     model_id: str | None = None
-    """Id in the registry; None for a Hugging Face id."""
-    validation_data: str | None = None
+    """Id in the registry, or of the uploaded weights; None for a Hugging Face id."""
+    model_input: Literal["mlflow_model_path", "pytorch_model_path"] = "mlflow_model_path"
+    """The component's input that takes `model_id`."""
+    validation: Asset | None = None
+    test: Asset | None = None
     size: str | None = None
     gpus: int | None = None
     resumes: str | None = None
@@ -47,7 +58,7 @@ class Order:
             JOB_TAG: self.job.name,
             DATA_TAG: self.data_hash,
             ROUTE_TAG: self.job.route.kind,
-            BASE_TAG: self.job.model,
+            BASE_TAG: str(self.job.model),
             MODEL_TAG: self.job.model_name,
             EPOCHS_TAG: str(self.job.route.epochs),
             **self.extra_tags,

@@ -28,8 +28,8 @@ def finetuning_job(order: Order) -> Any:
     return CustomModelFineTuningJob(
         task="chatCompletion",
         model=Input(type=AssetTypes.MLFLOW_MODEL, path=order.model_id),
-        training_data=Input(type=AssetTypes.URI_FILE, path=order.training_data),
-        validation_data=Input(type=AssetTypes.URI_FILE, path=order.validation_data) if order.validation_data else None,
+        training_data=Input(type=AssetTypes.URI_FILE, path=order.training.id),
+        validation_data=Input(type=AssetTypes.URI_FILE, path=order.validation.id) if order.validation else None,
         hyperparameters=hyperparameters(order),
         name=order.run_name,
         display_name=order.run_name,

@@ -68,7 +68,7 @@ def job_facts(job: FineTune, reports: Sequence[Report], session: Session) -> dic
     rows = "a data asset of the workspace" if is_asset else f"{reports[0].rows:,} rows"
     facts: dict[str, str | None] = {
         "job": job.name,
-        "model": job.model,
+        "model": str(job.model),
         "route": "serverless (Azure's machines)" if job.route.kind == "serverless" else "managed compute",
         "data": f"{job.training_data}, {rows}",
         "where": f"this machine, {session.folder}" if session.local else "Azure",
