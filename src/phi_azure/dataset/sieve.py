@@ -6,6 +6,7 @@ passes here meets. What it stops is only looked at closely; a needless stop cost
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +35,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     messages: list[_Message]
 
 
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")  # a key may hide behind it
 _decode_lines = msgspec.json.Decoder(_Row).decode_lines
 _messages_of: Callable[[_Row], list[_Message]] = attrgetter("messages")
 _content_of: Callable[[_Message], str] = attrgetter("content")
@@ -85,7 +87,9 @@ def _decoded(lines: list[bytes]) -> list[_Row] | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     messages = sum(map(len, map(_messages_of, rows)))
-    alone = len(rows) == len(lines) == block.count(b'"messages"')
+    alone = len(rows) == len(lines) == block.count(b'"messages"') and not (
+        b"\\" in block and _ESCAPED_ASCII.search(block)
+    )
     return rows if alone and messages == block.count(b'"role"') == block.count(b'"content"') else None
 
 
