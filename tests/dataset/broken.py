@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from phi_azure.dataset import Route
 
 
 class Broken(NamedTuple):
@@ -19,7 +22,7 @@ class Broken(NamedTuple):
     level: str
     word: str
     """Stands in the message or in the remedy."""
-    route: str = "serverless"
+    route: Route = "serverless"
     suffix: str = ".jsonl"
 
 

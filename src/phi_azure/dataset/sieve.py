@@ -87,9 +87,9 @@ def _decoded(lines: list[bytes]) -> list[_Row] | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     messages = sum(map(len, map(_messages_of, rows)))
-    alone = len(rows) == len(lines) == block.count(b'"messages"') and not (
-        b"\\" in block and _ESCAPED_ASCII.search(block)
-    )
+    alone = len(rows) == len(lines) == block.count(b'"messages"') and min(lines) >= b"{"  # blank lines sort below
+    if b"\\" in block and _ESCAPED_ASCII.search(block):
+        return None
     return rows if alone and messages == block.count(b'"role"') == block.count(b'"content"') else None
 
 
