@@ -1,0 +1,33 @@
+"""What a job would make, take and cost, on both routes, before anything is made."""
+
+from phi_azure.plan.plan import plan
+from phi_azure.plan.values import (
+    Change,
+    Item,
+    LiveFacts,
+    Machine,
+    Memory,
+    MemoryLine,
+    Plan,
+    Range,
+    RouteName,
+    Rows,
+    Side,
+    Tokens,
+)
+
+__all__ = [
+    "Change",
+    "Item",
+    "LiveFacts",
+    "Machine",
+    "Memory",
+    "MemoryLine",
+    "Plan",
+    "Range",
+    "RouteName",
+    "Rows",
+    "Side",
+    "Tokens",
+    "plan",
+]

@@ -1,0 +1,117 @@
+"""The knobs that decide memory and time, whichever route a job file is written for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phi_azure.config import ManagedCompute, Serverless, with_model_defaults
+
+if TYPE_CHECKING:
+    from phi_azure.catalog import PhiModel
+    from phi_azure.config import FineTune
+
+SERVERLESS_LENGTH = 8192
+_UNKNOWN_CONTEXT = 4096
+_SHARED = ("epochs", "batch_size", "learning_rate", "max_seq_length")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a job trains on managed compute."""
+
+    epochs: int = 1
+    max_steps: int = -1
+    batch: int = 1
+    """Rows that each GPU takes at once."""
+    accumulation: int = 1
+    length: int = 4096
+    """Tokens of a row that count at most."""
+    rank: int | None = 8
+    """Of the LoRA matrices; None trains all weights."""
+    optim: str = "adamw_torch"
+    precision: int = 16
+    stage: int | None = None
+    """DeepSpeed's, or None without it."""
+    offload: bool = False
+    """Stage 3 keeps weights and optimizer in main memory, as Azure's own configuration for it does."""
+    padded: bool = False
+    """Every row is filled up to `length`."""
+    evaluates: bool = True
+    """The validation rows are gone through after each epoch."""
+
+    @property
+    def checkpointing(self) -> bool:
+        """Whether activations are calculated again instead of kept: Azure's rules for the Phi types."""
+        return self.stage is not None or self.rank is None
+
+    def cut_at(self, longest: int | None) -> Settings:
+        """Returns the same for rows that are never longer than this."""
+        return self if longest is None else replace(self, length=max(1, min(self.length, longest)))
+
+
+def on_managed(job: FineTune) -> FineTune:
+    """Returns the job as it would be written for managed compute; what the file says of both routes stays."""
+    return job if isinstance(job.route, ManagedCompute) else _moved(job, ManagedCompute)
+
+
+def on_serverless(job: FineTune) -> FineTune:
+    """Returns the job as it would be written for the serverless route."""
+    return job if isinstance(job.route, Serverless) else _moved(job, Serverless)
+
+
+def _moved(job: FineTune, route: type[ManagedCompute | Serverless]) -> FineTune:
+    kept = {name: getattr(job.route, name) for name in _SHARED if name in job.route.model_fields_set}
+    if kept.get("max_seq_length") in (None, -1):
+        kept.pop("max_seq_length", None)
+    most = {"epochs": 50, "batch_size": 256} if route is Serverless else {}
+    return job.model_copy(update={"route": route(**{k: min(v, most.get(k, v)) for k, v in kept.items()})})
+
+
+def foreign_knobs(job: FineTune, other: type[ManagedCompute | Serverless]) -> tuple[str, ...]:
+    """Returns the knobs that the file sets and the other route does not have."""
+    known = set(other.model_fields)
+    return tuple(sorted(name for name in job.route.model_fields_set if name not in known and name != "kind"))
+
+
+def settings(job: FineTune, row: PhiModel | None) -> Settings:
+    """Returns the knobs of a job on managed compute, with the model's own defaults where the file is silent.
+
+    A fine-tuning job (`job: finetuning`) has four knobs; for the rest what the serverless service fixes is taken.
+    """
+    route = with_model_defaults(job, row.defaults if row else {}).route
+    if not isinstance(route, ManagedCompute):
+        raise TypeError("settings are of managed compute")
+    context = row.context if row else _UNKNOWN_CONTEXT
+    wanted = route.max_seq_length if route.max_seq_length > 0 else context
+    if route.job == "finetuning":
+        length = min(wanted if route.max_seq_length > 0 else SERVERLESS_LENGTH, context)
+        return Settings(route.epochs, batch=route.batch_size, length=length, rank=8, stage=3, offload=True)
+    stage, offload = _deepspeed(route)
+    return Settings(
+        epochs=route.epochs,
+        max_steps=route.max_steps,
+        batch=route.batch_size,
+        accumulation=route.gradient_accumulation_steps,
+        length=min(wanted, context),
+        rank=route.lora.r if route.lora else None,
+        optim=route.optim,
+        precision=route.precision,
+        stage=stage,
+        offload=offload,
+        padded=route.pad_to_max_length,
+        evaluates=route.evaluation_strategy != "disable",
+    )
+
+
+def _deepspeed(route: ManagedCompute) -> tuple[int | None, bool]:
+    """Returns the stage, and whether it keeps weights in main memory; a file of one's own is read for both."""
+    if route.deepspeed is None or isinstance(route.deepspeed, int):
+        return route.deepspeed, route.deepspeed == 3
+    try:
+        zero = json.loads(Path(route.deepspeed).read_text(encoding="utf-8"))["zero_optimization"]
+        return int(zero["stage"]), "offload_param" in zero
+    except (OSError, ValueError, KeyError, TypeError):
+        return 2, False  # in Azure, or not readable: the config module says what is wrong with a file
