@@ -92,7 +92,9 @@ def test_sieve_says_what_the_close_look_says(lines: list[bytes], first: int, sys
     }
     assert sum(item.rows for item in sifted) == sum(verdict.is_row for verdict in alone)
     assert sum(item.characters for item in sifted) == sum(verdict.characters for verdict in alone)
-    assert [key for item in sifted for key in item.keys] == [verdict.keys for verdict in alone if verdict.keys]
+    assert [key for item in sifted for key in zip(item.prompts, item.wholes, strict=True)] == [
+        verdict.keys for verdict in alone if verdict.keys
+    ]
 
 
 def test_sieve_stops_every_broken_line() -> None:
@@ -142,7 +144,7 @@ def test_repeats_are_found_on_disk_as_in_memory(lines: list[bytes], in_memory: i
         first.setdefault(line, number)
         keys = judge_line(line, Rules()).keys
         assert keys
-        repeats.add(0, number, [keys])
+        repeats.add(0, number, [keys[0]], [keys[1]])
 
     found, counts = repeats.found(100)
     repeats.close()

@@ -14,7 +14,7 @@ from phi_azure.dataset.lines import Verdict, judge_row
 from phi_azure.dataset.repeats import Repeats
 from phi_azure.dataset.report import LIMIT, FileReport, Notes, Problem, Report, Route, Split
 from phi_azure.dataset.rules import Rules
-from phi_azure.dataset.sieve import Sifted, sift
+from phi_azure.dataset.sieve import Sifted, looked_at, sift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,13 +176,12 @@ class _File:
     def _take_records(self, records: Iterator[sources.Record]) -> None:
         for record in records:
             verdict = Verdict((record.finding,)) if record.finding else judge_row(record.row, self._rules)
-            self._take(Sifted(record.number, 1, verdict.characters, [verdict.keys] if verdict.keys else [], verdict))
+            self._take(looked_at(record.number, verdict))
 
     def _take(self, sifted: Sifted) -> None:
         self._rows += sifted.rows
         self._characters += sifted.characters
-        if sifted.keys:
-            self._repeats.add(self._index, sifted.first, sifted.keys)
+        self._repeats.add(self._index, sifted.first, sifted.prompts, sifted.wholes)
         if sifted.verdict:
             self._dropped += sifted.verdict.dropped
             for finding in sifted.verdict.findings:

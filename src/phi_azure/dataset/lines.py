@@ -11,7 +11,7 @@ from phi_azure.dataset.finding import Finding, error, shown, warning
 from phi_azure.dataset.rules import fate, row_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from phi_azure.dataset.report import Route
     from phi_azure.dataset.rules import Rules
@@ -80,12 +80,12 @@ def _keys(messages: list[Any]) -> Keys | None:
     return keys(roles, contents)
 
 
-def keys(roles: tuple[object, ...], contents: list[Any]) -> Keys:
-    """Returns what stands for the prompt (all but the last content) and for the whole row. Changes `contents`."""
-    last = contents[-1]
-    contents[-1] = roles
-    prompt = hash(tuple(contents))
-    return prompt, hash((prompt, last))
+def keys(roles: tuple[object, ...], contents: Sequence[object]) -> Keys:
+    """Returns what stands for the prompt (roles and all but the last content) and for the whole row."""
+    if not contents:
+        return 0, 0
+    prompt = hash((*contents[:-1], roles))
+    return prompt, hash((prompt, contents[-1]))
 
 
 def _told(message: dict[str, Any]) -> object:

@@ -12,9 +12,7 @@ from heapq import heappush, heappushpop
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from phi_azure.dataset.lines import Keys
+    from collections.abc import Iterator
 
 IN_MEMORY = 1_000_000
 PARTS = 32
@@ -41,12 +39,11 @@ class Repeats:
         self._prompts, self._rows, self._places = array("q"), array("q"), array("Q")
         self._spilled: list[IO[bytes]] = []
 
-    def add(self, file: int, first: int, keys: Iterable[Keys]) -> None:
-        """Takes rows of a file that stand on consecutive lines from `first` on."""
-        prompts, rows = zip(*keys, strict=True)
+    def add(self, file: int, first: int, prompts: list[int], wholes: list[int]) -> None:
+        """Takes the hashes of rows of a file that stand on consecutive lines from `first` on."""
         start = (file << _LINE_BITS) | first
         self._prompts.extend(prompts)
-        self._rows.extend(rows)
+        self._rows.extend(wholes)
         self._places.extend(range(start, start + len(prompts)))
         if len(self._prompts) >= self._in_memory:
             self._spill()

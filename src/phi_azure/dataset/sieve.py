@@ -20,7 +20,6 @@ from phi_azure.dataset.texts import is_suspicious
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from phi_azure.dataset.lines import Keys
     from phi_azure.dataset.rules import Rules
 
 _FEW = 8  # lines that are not halved any more
@@ -38,6 +37,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")  # a key may hide behind it
 _decode_lines = msgspec.json.Decoder(_Row).decode_lines
 _messages_of: Callable[[_Row], list[_Message]] = attrgetter("messages")
+_role_of: Callable[[_Message], str] = attrgetter("role")
 _content_of: Callable[[_Message], str] = attrgetter("content")
 
 
@@ -48,7 +48,8 @@ class Sifted(msgspec.Struct):
     """Counted from 1."""
     rows: int
     characters: int
-    keys: list[Keys]
+    prompts: list[int]
+    wholes: list[int]
     verdict: Verdict | None = None
 
 
@@ -64,7 +65,7 @@ def sift(lines: list[bytes], first: int, rules: Rules, *, is_end: bool = False) 
     if len(lines) <= _FEW:
         for index, line in enumerate(lines):
             verdict = judge_line(line, rules, last=is_end and index == len(lines) - 1)
-            yield _looked_at(first + index, verdict)
+            yield looked_at(first + index, verdict)
         return
     rows = _decoded(lines)
     if rows is None:
@@ -75,8 +76,10 @@ def sift(lines: list[bytes], first: int, rules: Rules, *, is_end: bool = False) 
     yield from _sift_rows(lines, rows, first, rules)
 
 
-def _looked_at(number: int, verdict: Verdict) -> Sifted:
-    return Sifted(number, int(verdict.is_row), verdict.characters, [verdict.keys] if verdict.keys else [], verdict)
+def looked_at(number: int, verdict: Verdict) -> Sifted:
+    """Wraps the verdict of one line or record."""
+    prompts, wholes = ([verdict.keys[0]], [verdict.keys[1]]) if verdict.keys else ([], [])
+    return Sifted(number, int(verdict.is_row), verdict.characters, prompts, wholes, verdict)
 
 
 def _decoded(lines: list[bytes]) -> list[_Row] | None:
@@ -94,45 +97,50 @@ def _decoded(lines: list[bytes]) -> list[_Row] | None:
 
 
 def _sift_rows(lines: list[bytes], rows: list[_Row], first: int, rules: Rules) -> Iterator[Sifted]:
-    contents = list(map(_content_of, chain.from_iterable(map(_messages_of, rows))))
-    text = "\n".join(contents)
-    stops = _doubtful_orders(rows, rules)
+    chats = list(map(_messages_of, rows))
+    contents = list(map(_content_of, chain.from_iterable(chats)))
+    stops, prompts, wholes = _hashed(chats, contents, rules.system_role)
     if list(map(str.strip, contents)) != contents or not all(contents):
-        stops |= {index for index, row in enumerate(rows) if not all(map(_is_tight, map(_content_of, row.messages)))}
+        stops |= {index for index, chat in enumerate(chats) if not all(map(_is_tight, map(_content_of, chat)))}
+    text = "\n".join(contents)
     if is_suspicious(text):
-        stops |= {index for index, row in enumerate(rows) if is_suspicious("\n".join(map(_content_of, row.messages)))}
+        stops |= {index for index, chat in enumerate(chats) if is_suspicious("\n".join(map(_content_of, chat)))}
+    if not stops:
+        yield Sifted(first, len(rows), len(text) - len(contents) + 1, prompts, wholes)
+        return
     start = 0
-    for stop in sorted(stops):
+    for stop in [*sorted(stops), len(rows)]:
         if start < stop:
-            yield _clean(rows[start:stop], first + start)
-        yield _looked_at(first + stop, judge_line(lines[stop], rules))
+            characters = sum(len(message.content) for chat in chats[start:stop] for message in chat)
+            yield Sifted(first + start, stop - start, characters, prompts[start:stop], wholes[start:stop])
+        if stop < len(rows):
+            yield looked_at(first + stop, judge_line(lines[stop], rules))
         start = stop + 1
-    if start == 0:
-        yield Sifted(first, len(rows), len(text) - len(contents) + 1, _keys(rows))
-    elif start < len(rows):
-        yield _clean(rows[start:], first + start)
+
+
+def _hashed(
+    chats: list[list[_Message]], contents: list[str], system_role: bool
+) -> tuple[set[int], list[int], list[int]]:
+    """Returns which rows have their roles in a doubtful order, and the two keys of every row.
+
+    Where all conversations are of one length, they are taken as columns, which needs no loop in Python.
+    """
+    lengths = set(map(len, chats))
+    if len(lengths) > 1 or 0 in lengths:
+        orders = [tuple([message.role for message in chat]) for chat in chats]
+        pairs = [keys(roles, [message.content for message in chat]) for roles, chat in zip(orders, chats, strict=True)]
+        prompts, wholes = map(list, zip(*pairs, strict=True))
+    else:
+        width = lengths.pop()
+        roles = list(map(_role_of, chain.from_iterable(chats)))
+        orders = list(zip(*(roles[column::width] for column in range(width)), strict=True))
+        *asked, told = (contents[column::width] for column in range(width))
+        prompts = list(map(hash, zip(*asked, orders, strict=True)))
+        wholes = list(map(hash, zip(prompts, told, strict=True)))
+    doubtful = {roles for roles in set(orders) if not roles or order(roles, system_role)}
+    stops = {index for index, roles in enumerate(orders) if roles in doubtful} if doubtful else set()
+    return stops, prompts, wholes
 
 
 def _is_tight(content: str) -> bool:
     return content == content.strip() and content != ""
-
-
-def _doubtful_orders(rows: list[_Row], rules: Rules) -> set[int]:
-    system = rules.system_role
-    return {
-        index
-        for index, row in enumerate(rows)
-        if not (messages := row.messages) or order(tuple([message.role for message in messages]), system)
-    }
-
-
-def _clean(rows: list[_Row], first: int) -> Sifted:
-    characters = sum(len(message.content) for row in rows for message in row.messages)
-    return Sifted(first, len(rows), characters, _keys(rows))
-
-
-def _keys(rows: list[_Row]) -> list[Keys]:
-    return [
-        keys(tuple([message.role for message in messages]), [message.content for message in messages])
-        for messages in map(_messages_of, rows)
-    ]
