@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 VERBS = (
     "init",
     "check",
+    "render",
+    "schema",
+    "plan",
     "submit",
     "runs",
     "show",

@@ -4,6 +4,7 @@ from phi_azure.display.console import busy, console, done, failed, print_plain, 
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds
+from phi_azure.display.plan import show_plan
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
@@ -35,6 +36,7 @@ __all__ = [
     "show_endpoints",
     "show_facts",
     "show_models",
+    "show_plan",
     "show_removals",
     "show_report",
     "show_reports",

@@ -33,8 +33,8 @@ def hours(span: Range | None) -> str:
 
 
 def millions(span: Range) -> str:
-    """Returns a range of tokens in millions; below a hundred thousand, as they are."""
-    if span.high < 1e5:
+    """Returns a range of tokens in millions; below one million, as they are."""
+    if span.high < 1e6:
         return between(f"{span.low:,.0f}", f"{span.high:,.0f}")
     digits = 3 if span.high < 1e7 else 1
     return f"{between(f'{span.low / 1e6:.{digits}f}', f'{span.high / 1e6:.{digits}f}')} M"

@@ -1,0 +1,97 @@
+"""`plan`: what would this job take and cost, on either route?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phi_azure.cli.session import Session, shared_options
+
+if TYPE_CHECKING:
+    from phi_azure.catalog import Price
+    from phi_azure.config import FineTune
+    from phi_azure.dataset import Report
+    from phi_azure.plan import Change, Plan, RouteName
+
+
+@click.command(epilog="Example: phi-azure plan job.yaml --price-per-million 3 --out plan.json")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose budget and results [the job's].")
+@click.option("--price-per-million", type=click.FloatRange(min=0), help="USD for a million trained tokens, serverless.")
+@click.option("--live", is_flag=True, help="Read machine prices from Azure's public price list.")
+@click.option("--region", default="eastus", show_default=True, help="Region of the prices that --live reads.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan as JSON.")
+@click.option("--against", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Show what has changed.")
+@shared_options
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    file: Path,
+    route: RouteName | None,
+    price_per_million: float | None,
+    live: bool,
+    region: str,
+    out: Path | None,
+    against: Path | None,
+) -> int:
+    """Plan a job on both routes: rows, memory, hours, money. Nothing is made, and no account is needed.
+
+    Exit code 3: the data has errors; 10: above max_price or max_hours of the job file.
+    """
+    from phi_azure import FineTune, OverBudget, display
+    from phi_azure.plan import LiveFacts, plan
+
+    job = FineTune.from_yaml(file)
+    report = _report(job, route)
+    report.raise_for_errors()
+    hourly = _live_prices(session, region) if live else {}
+    made = plan(job, report, facts=LiveFacts(hourly=hourly, price_per_million=price_per_million), route=route)
+    changes = _read(against).compare(made) if against else None
+    if out:
+        out.write_text(json.dumps(made.to_dict(), indent=2) + "\n", encoding="utf-8")
+    session.answer(_document(made, changes), lambda: display.show_plan(session.data(), made, changes))
+    for problem in made.over_budget:
+        session.say(f"over budget: {problem}")
+    return OverBudget.exit_code if made.over_budget else 0
+
+
+def _report(job: FineTune, route: RouteName | None) -> Report:
+    """Checks the files that lie here; those in Azure leave times and prices open."""
+    from phi_azure import catalog, dataset
+    from phi_azure.config import is_in_azure
+
+    paths = (job.training_data, job.validation_data, job.test_data)
+    training, validation, test = (None if path is None or is_in_azure(path) else path for path in paths)
+    if training is None:
+        return dataset.Report(())
+    row = catalog.model(job.base_name)
+    return dataset.check_files(training, validation, test, route=route or job.route.kind, model=row)
+
+
+def _live_prices(session: Session, region: str) -> dict[str, Price]:
+    from phi_azure import catalog
+    from phi_azure.azure import prices
+
+    try:
+        return prices.read([size.name for size in catalog.SIZES], region)
+    except (OSError, ValueError) as error:
+        session.say(f"Azure's price list cannot be read ({error}); the prices are those of the table.")
+        return {}
+
+
+def _read(file: Path) -> Plan:
+    from phi_azure.errors import ConfigError
+    from phi_azure.plan import Plan
+
+    try:
+        return Plan.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}", remedy="Save a plan: phi-azure plan job.yaml --out FILE.") from error
+
+
+def _document(made: Plan, changes: tuple[Change, ...] | None) -> dict[str, object]:
+    return made.to_dict() if changes is None else {**made.to_dict(), "changes": list(changes)}
