@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERBS = (
+    "models",
+    "sizes",
     "init",
     "check",
     "render",
@@ -30,7 +32,6 @@ VERBS = (
     "cancel",
     "resume",
     "register",
-    "models",
     "deploy",
     "chat",
     "download",

@@ -1,5 +1,6 @@
 """What people look at. The only package that imports rich; one subject a module."""
 
+from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
 from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.live import RunView, print_curve, step_line, watching
@@ -36,12 +37,15 @@ __all__ = [
     "show_endpoints",
     "show_facts",
     "show_models",
+    "show_phi",
+    "show_phis",
     "show_plan",
     "show_removals",
     "show_report",
     "show_reports",
     "show_run",
     "show_runs",
+    "show_sizes",
     "show_table",
     "show_times",
     "show_workspace",

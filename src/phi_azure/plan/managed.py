@@ -55,12 +55,12 @@ def side(job: FineTune, row: PhiModel | None, rows: Rows, tokens: Tokens | None,
 def cheapest(row: PhiModel, knobs: Settings, live: Mapping[str, Price], today: date) -> str | None:
     """Returns the cheapest single machine that the job fits on; of those without a price, the smallest.
 
-    Left out: retired sizes, and AMD's GPUs, for which Azure's training image is not made.
+    Left out: retired sizes, GPUs without bfloat16, and AMD's. Cheap by the hour is not always cheap by the job.
     """
     found = [
         (money.hourly(size.name, live)[0] or float("inf"), size.gpu_memory_gib, size.name)
         for size in catalog.SIZES
-        if size.gpu != "MI300X"
+        if memory.usable(size)
         and not (size.retired and size.retired <= today)
         and memory.fits(memory.needed(row, knobs, size.gpus), size)
     ]

@@ -60,6 +60,11 @@ def fits(memory: Memory, size: GpuSize) -> bool:
     return memory.total_gib <= size.each_gib and memory.ram_gib <= size.ram_gib
 
 
+def usable(size: GpuSize) -> bool:
+    """Tells whether a Phi is likely to train there: its weights are bfloat16, and Azure's image is made for NVIDIA."""
+    return size.bf16 and size.gpu != "MI300X"
+
+
 def trainable(model: PhiModel, rank: int | None) -> int:
     """Returns how many weights change: all of them, or the two matrices of LoRA beside each linear layer.
 

@@ -106,6 +106,14 @@ def settings(job: FineTune, row: PhiModel | None) -> Settings:
     )
 
 
+def from_defaults(row: PhiModel, length: int) -> Settings:
+    """Returns the knobs of a LoRA job for which nothing was said: the model's own defaults, else ours."""
+    said = row.defaults
+    stage = int(said.get("deepspeed_stage", 2)) if said.get("apply_deepspeed") == "true" else None
+    batch = int(said.get("per_device_train_batch_size", 1))
+    return Settings(batch=batch, length=min(length, row.context), stage=stage, offload=stage == 3)
+
+
 def _deepspeed(route: ManagedCompute) -> tuple[int | None, bool]:
     """Returns the stage, and whether it keeps weights in main memory; a file of one's own is read for both."""
     if route.deepspeed is None or isinstance(route.deepspeed, int):
