@@ -157,7 +157,9 @@ def test_what_is_not_there_exits_6(words: tuple[str, ...], phi: Command) -> None
     assert err.startswith("error: ")
 
 
-@pytest.mark.parametrize("words", [("runs",), ("models", "--registered"), ("show",), ("down", "--yes")], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [("runs",), ("models", "--registered"), ("show",), ("down", "--yes")], ids=lambda words: words[0]
+)
 def test_an_empty_workspace_is_no_error(words: tuple[str, ...], phi: Command) -> None:
     """Where nothing is, nothing is listed."""
     code, _, _ = phi(*words)
@@ -165,7 +167,9 @@ def test_an_empty_workspace_is_no_error(words: tuple[str, ...], phi: Command) ->
     assert code == 0
 
 
-@pytest.mark.parametrize("words", [("runs",), ("models", "--registered"), ("show",), ("down",)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [("runs",), ("models", "--registered"), ("show",), ("down",)], ids=lambda words: words[0]
+)
 def test_json_is_one_document(words: tuple[str, ...], phi: Command) -> None:
     """--json gives stdout one document and nothing else."""
     phi("submit", "serverless.yaml", "--yes")
