@@ -67,13 +67,14 @@ def sift(lines: list[bytes], first: int, rules: Rules, *, is_end: bool = False) 
             verdict = judge_line(line, rules, last=is_end and index == len(lines) - 1)
             yield looked_at(first + index, verdict)
         return
-    rows = _decoded(lines)
+    block = b"\n".join(lines)
+    rows = _decoded(lines, block)
     if rows is None:
         middle = len(lines) // 2
         yield from sift(lines[:middle], first, rules)
         yield from sift(lines[middle:], first + middle, rules, is_end=is_end)
         return
-    yield from _sift_rows(lines, rows, first, rules)
+    yield from _sift_rows(lines, block, rows, first, rules)
 
 
 def looked_at(number: int, verdict: Verdict) -> Sifted:
@@ -82,21 +83,25 @@ def looked_at(number: int, verdict: Verdict) -> Sifted:
     return Sifted(number, int(verdict.is_row), verdict.characters, prompts, wholes, verdict)
 
 
-def _decoded(lines: list[bytes]) -> list[_Row] | None:
-    """Returns a row for each line, or None where one has not just the keys that it needs, each once."""
-    block = b"\n".join(lines)
+def _decoded(lines: list[bytes], block: bytes) -> list[_Row] | None:
+    """Returns a row for each line, or None where that cannot be said without a closer look."""
+    if min(lines) < b"{":  # blank, or begins with a blank; a second row elsewhere could make up for it
+        return None
+    if b"\\" in block and _ESCAPED_ASCII.search(block):
+        return None
     try:
         rows = _decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    messages = sum(map(len, map(_messages_of, rows)))
-    alone = len(rows) == len(lines) == block.count(b'"messages"') and min(lines) >= b"{"  # blank lines sort below
-    if b"\\" in block and _ESCAPED_ASCII.search(block):
-        return None
-    return rows if alone and messages == block.count(b'"role"') == block.count(b'"content"') else None
+    return rows if len(rows) == len(lines) else None
 
 
-def _sift_rows(lines: list[bytes], rows: list[_Row], first: int, rules: Rules) -> Iterator[Sifted]:
+def _has_each_key_once(block: bytes, rows: int, messages: int, text: str) -> bool:
+    """Whether no key stands twice: each brings a colon, and the rest of the colons must be those of the contents."""
+    return block.count(b":") == rows + 2 * messages + text.count(":")
+
+
+def _sift_rows(lines: list[bytes], block: bytes, rows: list[_Row], first: int, rules: Rules) -> Iterator[Sifted]:
     chats = list(map(_messages_of, rows))
     contents = list(map(_content_of, chain.from_iterable(chats)))
     stops, prompts, wholes = _hashed(chats, contents, rules.system_role)
@@ -105,6 +110,8 @@ def _sift_rows(lines: list[bytes], rows: list[_Row], first: int, rules: Rules) -
     text = "\n".join(contents)
     if is_suspicious(text):
         stops |= {index for index, chat in enumerate(chats) if is_suspicious("\n".join(map(_content_of, chat)))}
+    if not _has_each_key_once(block, len(rows), len(contents), text):
+        stops |= {index for index, chat in enumerate(chats) if not _is_single(lines[index], chat)}
     if not stops:
         yield Sifted(first, len(rows), len(text) - len(contents) + 1, prompts, wholes)
         return
@@ -140,6 +147,10 @@ def _hashed(
     doubtful = {roles for roles in set(orders) if not roles or order(roles, system_role)}
     stops = {index for index, roles in enumerate(orders) if roles in doubtful} if doubtful else set()
     return stops, prompts, wholes
+
+
+def _is_single(line: bytes, chat: list[_Message]) -> bool:
+    return _has_each_key_once(line, 1, len(chat), "".join(map(_content_of, chat)))
 
 
 def _is_tight(content: str) -> bool:

@@ -25,7 +25,10 @@ _PHONE = re.compile(
     r"(?<![\w.+])(?:\+[1-9](?:[ .()-]{0,2}\d){9,14}|\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4})(?!\w)",
     re.ASCII,
 )
-_CARD = re.compile(r"(?<![\w.-])[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-])", re.ASCII)
+_CARD = re.compile(
+    r"(?<![\w.-])(?:[3-6]\d{12,18}|[3-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|3\d{3}[ -]\d{6}[ -]\d{5})(?![\w-])",
+    re.ASCII,
+)
 _SPECIAL = re.compile(r"<\|/?[a-z_]{2,20}\|>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _INVISIBLE = re.compile(
@@ -122,9 +125,12 @@ _ODD = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _CLASSES = bytes(
     ord("x") if code in _TOKEN else 1 if code in _ODD else code if code in b"@|" else ord(" ") for code in range(256)
 )
-_DIGITS = bytes(ord("0") if code in b"0123456789" else ord("x") for code in range(256))
+_DIGITS = bytes(
+    ord("0") if code in b"0123456789" else ord(" ") if code in b" .-" else ord("+") if code == ord("+") else ord("x")
+    for code in range(256)
+)
 _LONG_TOKEN = b"x" * 20
-_LONG_NUMBER = b"0" * 10
+_NUMBERS = (b"000 0000", b"0" * 13, b"+0")  # parts of phone and card numbers
 
 
 def is_suspicious(text: str) -> bool:
@@ -135,7 +141,8 @@ def is_suspicious(text: str) -> bool:
     classes = raw.translate(_CLASSES)
     if _LONG_TOKEN in classes or b"\x01" in classes or b"@" in classes or b"|" in classes or b"PRIVATE KEY" in raw:
         return True
-    return _LONG_NUMBER in raw.translate(_DIGITS, b" .()+-")
+    digits = raw.translate(_DIGITS)
+    return any(number in digits for number in _NUMBERS)
 
 
 def _is_plain(text: str) -> bool:
