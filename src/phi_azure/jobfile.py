@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Place = tuple[str, ...]
+_DEEPEST = 10  # of a mapping in a mapping
 _MOST_NODES = 5_000  # of a YAML file with its aliases followed; a job file has some dozens
 
 
@@ -99,7 +100,7 @@ def _index(
     if not isinstance(node, yaml.MappingNode):
         return
     left[0] -= len(node.value)
-    if left[0] < 0:
+    if left[0] < 0 or len(place) > _DEEPEST:
         raise ConfigError(f"{path}: more values than a job file can have; anchors (&) repeat them.", remedy=REMEDY)
     seen: dict[str, int] = {}
     for key, value in node.value:

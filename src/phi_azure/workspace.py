@@ -13,6 +13,7 @@ from phi_azure import catalog, dataset
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
+from phi_azure.config.component import COMPONENT
 from phi_azure.endpoint import Endpoint, EndpointInfo
 from phi_azure.errors import ConfigError, NotFoundError
 from phi_azure.events import Event
@@ -160,7 +161,7 @@ class Workspace:
         _refuse_retired(job)
         order = self._order(job, on_event or self._on_event)
         if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
-            made = managed.pipeline_job(order, component(self._connection, managed.COMPONENT))
+            made = managed.pipeline_job(order, component(self._connection, COMPONENT))
         else:
             made = serverless.finetuning_job(order)
         runs.submit(self._connection, made)

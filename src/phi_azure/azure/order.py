@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -64,12 +63,3 @@ class Order:
             **self.extra_tags,
         }
         return {**tags, RESUMES_TAG: self.resumes} if self.resumes else tags
-
-
-def as_text(value: object) -> str:
-    """Writes a value as Azure's inputs want it: text, booleans in lower case, numbers without exponent."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
-    return str(value)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.azure.order import as_text
-from phi_azure.config import ManagedCompute
+from phi_azure.config import ManagedCompute, Serverless
+from phi_azure.config.component import as_text
+from phi_azure.config.managed import azure_names
 
 if TYPE_CHECKING:
     from phi_azure.azure.order import Order
 
 OUTPUT = "registered_model"
-_KNOBS = {
-    "learning_rate": "learning_rate",
-    "epochs": "num_train_epochs",
-    "batch_size": "per_device_train_batch_size",
-    "max_seq_length": "max_seq_length",
-}
 
 
 def finetuning_job(order: Order) -> Any:
@@ -43,7 +38,7 @@ def finetuning_job(order: Order) -> Any:
 def hyperparameters(order: Order) -> dict[str, str]:
     """Returns the knobs under the SDK's names; one that the service is to decide is left out."""
     route = order.job.route
-    values = {theirs: getattr(route, ours) for ours, theirs in _KNOBS.items()}
+    values = {theirs: getattr(route, ours) for ours, theirs in azure_names(Serverless).items()}
     return {name: as_text(value) for name, value in values.items() if value is not None and value != -1}
 
 

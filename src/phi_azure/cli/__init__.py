@@ -20,6 +20,8 @@ VERBS = (
     "models",
     "sizes",
     "init",
+    "convert",
+    "split",
     "check",
     "render",
     "schema",

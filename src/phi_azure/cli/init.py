@@ -11,7 +11,7 @@ import click
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -59,12 +59,31 @@ def job_file(file: Path, route: str, *, example: bool) -> str:
         *_fields(FineTune, top, leave_out={"route"}),
         "",
         "route:",
-        *_indented(_fields(ManagedCompute if route == "managed" else Serverless, numbers, live=_LIVE)),
+        *_indented(_route_fields(ManagedCompute if route == "managed" else Serverless, numbers)),
     ]
     return "\n".join(lines) + "\n"
 
 
 _LIVE = {"kind", "learning_rate", "epochs", "batch_size", "lora"}  # what people change first
+_OBVIOUS = ("text", "names and values", "letters", "a list")  # what the meaning of the field says already
+_FIRST = ("kind", "cluster", "size", "epochs", "learning_rate", "batch_size", "lora")
+
+
+def _route_fields(route: type[BaseModel], values: Mapping[str, object]) -> Iterator[str]:
+    """Yields what people change first, then every other knob under the heading of its group."""
+    from phi_azure.config.managed import ManagedCompute, group_of
+
+    first = [name for name in _FIRST if name in route.model_fields]
+    yield from _fields(route, values, live=_LIVE, only=first)
+    rest = [name for name in route.model_fields if name not in first]
+    if route is not ManagedCompute:
+        yield from _fields(route, values, live=_LIVE, only=rest)
+        return
+    order = ["Job", *(group.__name__ for group in ManagedCompute.GROUPS)]
+    for group in order:
+        names = [name for name in rest if group_of(name) == group]
+        yield from ("", f"# ---- {group}") if names else ()
+        yield from _fields(route, values, live=_LIVE, only=names)
 
 
 def _refuse_to_overwrite(paths: list[Path], force: bool) -> None:
@@ -92,13 +111,20 @@ def _fields(
     values: Mapping[str, object],
     live: set[str] | None = None,
     leave_out: set[str] | None = None,
+    only: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Yields the fields of a model with their meaning; those without a value of their own stand behind a #."""
-    for name, info in model.model_fields.items():
+    from phi_azure.config.refusals import takes
+
+    for name in model.model_fields if only is None else only:
         if name in (leave_out or ()):
             continue
+        info = model.model_fields[name]
         yield ""
-        yield from (f"# {line}" for line in textwrap.wrap(info.description or "", WIDTH - 4))
+        range_ = takes(model, name)
+        meaning = (info.description or "").replace("None ", "null ")
+        meaning += "" if range_.startswith(_OBVIOUS) or name == "kind" else f" Takes {range_}."
+        yield from (f"# {line}" for line in textwrap.wrap(meaning, WIDTH - 4))
         value = values.get(name, info.get_default(call_default_factory=True))
         mark = "" if name in values or (name in (live or {"model"}) and value is not None) else "# "
         yield from (mark + line for line in _yaml({name: _plain(value)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,7 @@ Place = tuple[str, ...]
 REMEDY = "phi-azure init writes a file with every field explained; phi-azure schema lists them with their ranges."
 _TAGS = frozenset({"serverless", "managed", "registry", "hugging_face", "local"})
 _PATTERNS = {
+    "model": "a name, {huggingface: org/name} or {path: DIR}",
     "name": "letters, digits, - and _, beginning with a letter or digit, at most 60",
     "experiment": "letters, digits, blanks, - and _, beginning with a letter or digit, at most 255",
     "registered_name": "letters, digits, '.', - and _, beginning with a letter or digit, at most 255",
@@ -28,6 +30,7 @@ _PATTERNS = {
     "shm_size_finetune": "a number and a unit of b, k, m or g, such as 5g",
     "huggingface": "org/name, such as microsoft/Phi-3.5-mini-instruct",
 }
+_FIRST_WORD = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 _KINDS = {
     "integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
     "object": "names and values", "null": "null",
@@ -79,8 +82,17 @@ def _explained(kind: type[BaseModel], error: ValidationError, *, rules_only: boo
         if rules_only and not is_rule:
             continue
         place = _place(detail)
-        found += [(place, line) for line in _message(kind, place, detail).splitlines()]
+        lines = _message(kind, place, detail).splitlines()
+        found += [(_narrowed(place, line) if is_rule else place, line) for line in lines]
     return list(dict.fromkeys(_without_twins(found)))
+
+
+def _narrowed(place: Place, message: str) -> Place:
+    """Returns the place of the field with which a rule's message begins: rules speak of several fields."""
+    match = _FIRST_WORD.match(message)
+    parts = tuple(match.group().split(".")) if match else ()
+    fields = {*ManagedCompute.model_fields, *FineTune.model_fields, *SAME_KNOB}
+    return (*place, *parts) if parts and parts[0] in fields and place[-1:] != parts[:1] else place
 
 
 def _without_twins(found: list[tuple[Place, str]]) -> list[tuple[Place, str]]:
@@ -113,9 +125,7 @@ def _message(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
             if not place or said.startswith(place[-1]) or (len(place) == 1 and place[0] == "route")
             else f"{dotted}: {said}"
         )
-    if detail["type"] in {"union_tag_not_found", "union_tag_invalid"} and place == ("model",):
-        return f"model is {_shown(detail['input'])}; it takes a name, {{huggingface: org/name}} or {{path: DIR}}"
-    if detail["type"] == "union_tag_invalid":
+    if detail["type"] == "union_tag_invalid" and place != ("model",):
         return f"{dotted}.kind is {detail['input'].get('kind')!r}; it is serverless or managed"
     return f"{dotted} is {_shown(detail['input'])}; it takes {_takes(kind, place, detail)}"
 
@@ -126,12 +136,15 @@ def _shown(value: object) -> str:
 
 
 def _takes(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
-    """Says what a field takes, from its own schema."""
-    if place and place[-1] in _PATTERNS:
-        return _PATTERNS[place[-1]]
     owner = _owner(kind, place, str(detail["loc"][1]) if len(detail["loc"]) > 1 else "")
-    schema = owner.model_json_schema()["properties"].get(place[-1], {}) if owner and place else {}
-    return _words(schema) or "names and values"
+    return takes(owner, place[-1]) if owner and place and place[-1] in owner.model_fields else "names and values"
+
+
+def takes(kind: type[BaseModel], field: str) -> str:
+    """Says what a field takes, from its own schema: `a whole number from 1 to 50`."""
+    if field in _PATTERNS:
+        return _PATTERNS[field]
+    return _words(kind.model_json_schema()["properties"].get(field, {})) or "names and values"
 
 
 def _owner(kind: type[BaseModel], place: Place, tag: str) -> type[BaseModel] | None:

@@ -193,7 +193,7 @@ def _table(path: Path, delimiter: str) -> Iterator[tuple[int, Any]]:
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        from pyarrow import parquet  # type: ignore[import-not-found]  # not one of our dependencies
+        from pyarrow import parquet  # not one of our dependencies
     except ImportError:
         raise UserError(f"{path.name}: reading parquet needs pyarrow here: pip install pyarrow.") from None
     return iter(enumerate(parquet.read_table(path).to_pylist(), 1))
