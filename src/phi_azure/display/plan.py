@@ -117,7 +117,7 @@ def _memory(out: Console, machine: Machine) -> None:
     has = f", which has {machine.memory_gib:g} GiB" if machine.memory_gib else ""
     _title(out, f"Memory of each GPU of {machine.size}{has}")
     for line in machine.memory.lines:
-        print_plain(out, f"  {line.what:<16}{line.gib:8.2f} GiB  {line.how}")
+        _lines(out, line.how, f"  {line.what:<16}{line.gib:8.2f} GiB  ")
     print_plain(out, f"  {'together':<16}{machine.memory.total_gib:8.2f} GiB")
     if machine.memory.ram_gib:
         print_plain(out, f"  {'main memory':<16}{machine.memory.ram_gib:8.2f} GiB  of each machine, not of the GPU")

@@ -106,7 +106,7 @@ def _weights(model: PhiModel, settings: Settings, weight: int, world: int) -> Me
         return _line("weights", model.parameters * weight, f"{_count(model.parameters)} x {weight} B")
     live = min(model.parameters, LIVE_WEIGHTS)
     if settings.offload:
-        how = f"{_count(live)} at a time x {weight} B; the rest in main memory"
+        how = f"{_count(live)} at a time x {weight} B; the rest: main memory"
         return _line("weights", live * weight, how)
     how = f"({_count(model.parameters)}{_over(world)} + {_count(live)} gathered) x {weight} B"
     return _line("weights", (model.parameters / world + live) * weight, how)
@@ -120,10 +120,10 @@ def _activations(dims: Dims, settings: Settings) -> MemoryLine:
     tokens = settings.batch * settings.length
     if settings.checkpointing:
         each = dims.layers * number * dims.hidden + whole
-        how = f"{tokens:,} tokens x {each:,} B: {dims.layers} layers' inputs, one layer whole"
+        how = f"{tokens:,} tokens x {each:,} B: {dims.layers} inputs, 1 layer"
     else:
         each = dims.layers * whole
-        how = f"{tokens:,} tokens x {each:,} B: {dims.layers} layers whole"
+        how = f"{tokens:,} tokens x {each:,} B: {dims.layers} layers"
     return _line("activations", tokens * each, how)
 
 
