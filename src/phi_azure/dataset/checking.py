@@ -109,9 +109,9 @@ def _no_collector() -> Iterator[None]:
 
 
 def _in_order(problems: list[Problem], given: list[_Given]) -> list[Problem]:
-    """Sorts by file, then line; what is said of a whole file comes first."""
+    """Sorts by file, then line; what is said of a whole file comes last."""
     place = {str(path): index for index, (path, _) in enumerate(given)}
-    return sorted(problems, key=lambda problem: (place[problem.file], problem.line or 0))
+    return sorted(problems, key=lambda problem: (place[problem.file], problem.line is None, problem.line or 0))
 
 
 class _File:
@@ -148,7 +148,7 @@ class _File:
             self._take_records(sources.cells(self._path, "\t" if suffix == ".tsv" else ","))
         elif suffix == ".parquet":
             return self._read_parquet()
-        elif suffix == ".json" and _begins_with_bracket(self._path):
+        elif suffix == ".json" and sources.begins_with_bracket(self._path):
             self._take_records(sources.elements(self._path))
         else:
             self._read_lines()
@@ -198,11 +198,6 @@ class _File:
             after = f" of {self._rows} are left when Azure has dropped what it cannot use" if self._dropped else ""
             message = f"{kept} row{'' if kept == 1 else 's'}{after}; Azure needs {least} or more."
             self._note(None, error("few-rows", None, message, "Add more.", "fails"))
-
-
-def _begins_with_bracket(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
 
 
 def _unreadable(path: Path, route: Route) -> Iterator[Finding]:

@@ -68,6 +68,12 @@ def _after_line(file: io.BufferedReader) -> bytes:
     return b""
 
 
+def begins_with_bracket(path: Path) -> bool:
+    """Whether a file is a JSON array rather than lines."""
+    with path.open("rb") as file:
+        return file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
+
+
 def cells(path: Path, delimiter: str) -> Iterator[Record]:
     """Yields the rows of a csv or tsv file with the line that each begins on; a cell holds its value as JSON text."""
     csv.field_size_limit(_CELL)

@@ -1,0 +1,110 @@
+"""Rows of other tools become chats, or are refused with their line."""
+
+# ruff: noqa: E501  a table reads best with a row on a line
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phi_azure import dataset
+from phi_azure.cli import run
+from phi_azure.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param({"prompt": "q", "completion": " a"}, QA, id="prompt and completion"),
+        pytest.param({"question": "q", "answer": "a"}, QA, id="question and answer"),
+        pytest.param({"instruction": "q", "input": "", "output": "a"}, QA, id="alpaca"),
+        pytest.param(
+            {"instruction": "do", "input": "this", "output": "a"},
+            [{"role": "user", "content": "do\n\nthis"}, QA[1]],
+            id="alpaca with input",
+        ),
+        pytest.param(
+            {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, QA, id="ShareGPT"
+        ),
+        pytest.param(
+            {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"},
+                               {"from": "gpt", "value": "a"}]},
+            [{"role": "system", "content": "s"}, *QA],
+            id="ShareGPT with system",
+        ),
+        pytest.param(
+            {"contents": [{"role": "user", "parts": [{"text": "q"}]}, {"role": "model", "parts": [{"text": "a"}]}]},
+            QA,
+            id="Gemini",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("as_array", [False, True], ids=["lines", "array"])
+def test_row_becomes_a_chat(tmp_path: Path, row: dict[str, object], expected: list[object], as_array: bool) -> None:
+    """What comes out passes the check, whichever tool it came from."""
+    path, out = tmp_path / "other.json", tmp_path / "train.jsonl"
+    path.write_text(json.dumps([row] * 2, indent=1) if as_array else f"{json.dumps(row)}\n" * 2, encoding="utf-8")
+
+    count = dataset.convert(path, out)
+
+    assert count == 2
+    assert [json.loads(line)["messages"] for line in out.read_text().splitlines()] == [expected] * 2
+    assert dataset.check(out, split="validation").ok
+
+
+def test_system_message_is_added_where_none_is(tmp_path: Path) -> None:
+    """It comes first."""
+    (tmp_path / "other.jsonl").write_text('{"prompt": "q", "completion": "a"}', encoding="utf-8")
+
+    dataset.convert(tmp_path / "other.jsonl", tmp_path / "out.jsonl", system="Be brief.")
+
+    [row] = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert json.loads(row)["messages"] == [{"role": "system", "content": "Be brief."}, *QA]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param("oops", "not JSON", id="no JSON"),
+        pytest.param("3", "no object", id="no object"),
+        pytest.param('{"conversations": []}', "fewer than two", id="no turns"),
+        pytest.param('{"conversations": [{"from": "human", "value": "q"}, {"from": "xyzzy", "value": "a"}]}', "xyzzy", id="role"),
+        pytest.param('{"conversations": [{"from": "gpt", "value": "a"}, {"from": "human", "value": "q"}]}', "last turn", id="last"),
+        pytest.param('{"conversations": [{"from": "human"}, {"from": "gpt", "value": "a"}]}', "value or content", id="no text"),
+        pytest.param('{"conversations": [{"from": "human", "value": ""}, {"from": "gpt", "value": "a"}]}', "empty", id="empty"),
+    ],
+)  # fmt: skip
+def test_row_that_cannot_be_converted_is_named(tmp_path: Path, line: str, message: str) -> None:
+    """The line is told, and nothing is written."""
+    good = '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}'
+    (tmp_path / "other.jsonl").write_text(f"{good}\n{line}\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match=rf"other\.jsonl:2: .*{message}"):
+        dataset.convert(tmp_path / "other.jsonl", tmp_path / "out.jsonl")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["other.jsonl"]
+
+
+def test_chats_are_not_converted_again(tmp_path: Path) -> None:
+    """They are good already, or the check says what is not."""
+    (tmp_path / "chats.jsonl").write_text('{"messages": []}', encoding="utf-8")
+
+    with pytest.raises(DataError, match="chats already"):
+        dataset.convert(tmp_path / "chats.jsonl", tmp_path / "out.jsonl")
+
+
+def test_convert_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the file with its rows."""
+    (tmp_path / "other.jsonl").write_text('{"prompt": "q", "completion": "a"}', encoding="utf-8")
+
+    code = run(["convert", str(tmp_path / "other.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--from", "prompt"])
+
+    assert code == 0
+    assert "out.jsonl: 1 rows" in capsys.readouterr().out
