@@ -24,7 +24,7 @@ DATA = FileInput("uri_file", "azureml:data:1")
 TABLE = FileInput("mltable", "azureml:table:1")
 WEIGHTS = FileInput("mlflow_model", "azureml:model:1")
 
-KNOBS: list[tuple[str, str, Any, str, Any]] = [
+KNOBS: list[tuple[str, str, Any, Any, Any]] = [
     ("instance_type_model_import", "instance_type_model_import", "Standard_D4s_v3", "Standard_D4s_v3", ""),
     ("instance_type_preprocess", "instance_type_preprocess", "Standard_D4s_v3", "Standard_D4s_v3", ""),
     ("instance_type_model_evaluation", "instance_type_model_evaluation", "Standard_D4s_v3", "Standard_D4s_v3", ""),
