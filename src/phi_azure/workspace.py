@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.azure.order import Order
     from phi_azure.events import OnEvent
+    from phi_azure.plan import Plan
 
 CONFIG = "config.json"
 
@@ -143,6 +144,24 @@ class Workspace:
         link = self._connection
         with translated():
             return WorkspaceInfo(link.workspace, link.resource_group, link.subscription_id, link.region, link.local)
+
+    def plan(self, job: FineTune | Path | str, *, price_per_million: float | None = None) -> Plan:
+        """Says what the job would make, take and cost on both routes, by what Azure says today; nothing is made.
+
+        Args:
+            job: the job or its file; data assets of Azure leave times and prices open.
+            price_per_million: US dollars for a million trained tokens on the serverless route; none is published.
+
+        Raises:
+            DataError: the rows are not what the job could learn from.
+        """
+        from phi_azure.azure import planning
+        from phi_azure.plan import check, plan
+
+        job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
+        report = check(job)
+        report.raise_for_errors()
+        return plan(job, report, facts=planning.facts(self._connection, job, price_per_million))
 
     def submit(self, job: FineTune | Path | str, on_event: OnEvent | None = None) -> Run:
         """Checks the data, makes what is missing, uploads what is new, and sends the job; returns without waiting.

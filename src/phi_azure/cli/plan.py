@@ -12,8 +12,6 @@ from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
     from phi_azure.catalog import Price
-    from phi_azure.config import FineTune
-    from phi_azure.dataset import Report
     from phi_azure.plan import Change, Plan, RouteName
 
 
@@ -43,10 +41,10 @@ def command(
     Exit code 3: the data has errors; 10: above max_price or max_hours of the job file.
     """
     from phi_azure import FineTune, OverBudget, display
-    from phi_azure.plan import LiveFacts, plan
+    from phi_azure.plan import LiveFacts, check, plan
 
     job = FineTune.from_yaml(file)
-    report = _report(job, route)
+    report = check(job, route)
     report.raise_for_errors()
     hourly = _live_prices(session, region) if live else {}
     made = plan(job, report, facts=LiveFacts(hourly=hourly, price_per_million=price_per_million), route=route)
@@ -57,19 +55,6 @@ def command(
     for problem in made.over_budget:
         session.say(f"over budget: {problem}")
     return OverBudget.exit_code if made.over_budget else 0
-
-
-def _report(job: FineTune, route: RouteName | None) -> Report:
-    """Checks the files that lie here; those in Azure leave times and prices open."""
-    from phi_azure import catalog, dataset
-    from phi_azure.config import is_in_azure
-
-    paths = (job.training_data, job.validation_data, job.test_data)
-    training, validation, test = (None if path is None or is_in_azure(path) else path for path in paths)
-    if training is None:
-        return dataset.Report(())
-    row = catalog.model(job.base_name)
-    return dataset.check_files(training, validation, test, route=route or job.route.kind, model=row)
 
 
 def _live_prices(session: Session, region: str) -> dict[str, Price]:

@@ -1,6 +1,6 @@
 """What a job would make, take and cost, on both routes, before anything is made."""
 
-from phi_azure.plan.plan import plan
+from phi_azure.plan.plan import check, plan
 from phi_azure.plan.values import (
     Change,
     Item,
@@ -29,5 +29,6 @@ __all__ = [
     "Rows",
     "Side",
     "Tokens",
+    "check",
     "plan",
 ]

@@ -154,11 +154,12 @@ def _work(row: PhiModel, knobs: Settings, rows: Rows, tokens: Tokens, per_step: 
     checked = tokens.of(rows.validation).times(through * knobs.evaluates)
     operations = trained.times(each) + checked.times(throughput.evaluation_per_token(row))
     epochs = f"{through:.2f} epochs" if knobs.max_steps > 0 else _plural(knobs.epochs, "epoch")
+    padded = " (the most: with padding)" if knobs.batch > 1 and not knobs.padded else ""
     aside = f"; {rows.validation + rows.test:,} set aside" if rows.validation + rows.test else ""
     each_text = f"{each / row.active_parameters:g} operations x {row.active_parameters / 1e9:g} G weights"
     lines = (
         f"{rows.training:,} rows of {rows.given:,} train{aside}",
-        f"{words.millions(once)} tokens x {epochs} = {words.millions(trained)} tokens",
+        f"{words.millions(once)} tokens x {epochs} = {words.millions(trained)} tokens{padded}",
         f"x {each_text}{' + evaluation' if checked.high else ''} = {words.operations(operations)}",
     )
     return _Work(once.high / rows.training, operations, lines)

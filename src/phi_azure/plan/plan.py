@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from phi_azure import catalog
+from phi_azure import catalog, dataset
 from phi_azure.config import LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.plan import managed, money, serverless, words
 from phi_azure.plan.settings import on_managed, on_serverless
@@ -68,6 +68,16 @@ def plan(
         over_budget=_over_budget(job, chosen),
         notes=_notes(job, row, chosen, sides[1].machine, today),
     )
+
+
+def check(job: FineTune, route: RouteName | None = None) -> Report:
+    """Checks the job's files by the rules of the route; files that lie in Azure are left out."""
+    paths = (job.training_data, job.validation_data, job.test_data)
+    training, validation, test = (None if path is None or is_in_azure(path) else path for path in paths)
+    if training is None:
+        return dataset.Report(())
+    row = catalog.model(job.base_name)
+    return dataset.check_files(training, validation, test, route=route or job.route.kind, model=row)
 
 
 def _row(job: FineTune) -> PhiModel | None:
