@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: phi-azure convert alpaca.json --out train.jsonl")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSONL file to write.")
 @click.option(
     "--from", "shape", type=click.Choice(["prompt", "alpaca", "sharegpt", "gemini"]), help="[the first row tells]"
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 @shared_options
 @click.pass_obj
 def command(session: Session, *, file: Path, out: Path, shape: Shape | None, system: str | None) -> None:
-    """Rewrite FILE as chats: prompt and completion, instruction and output, ShareGPT or Gemini.
+    """Rewrite rows of other tools as chats.
 
-    FILE is JSONL or a JSON array. Nothing is written unless every row can be; nothing is overwritten.
+    FILE is JSONL or a JSON array of prompt and completion, instruction and output, ShareGPT or Gemini. Nothing is
+    written unless every row can be; nothing is overwritten.
     """
     from phi_azure import dataset
 

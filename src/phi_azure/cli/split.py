@@ -12,7 +12,7 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 
 
 @click.command(epilog="Example: phi-azure split all.jsonl --validation 0.1 --seed 0 --out data")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--validation", type=_SHARE, default=0.1, show_default=True, help="Share of the rows.")
 @click.option("--test", type=_SHARE, default=0.0, show_default=True, help="Share of the rows.")
 @click.option("--seed", default=0, show_default=True, help="Another one parts otherwise.")
@@ -20,8 +20,9 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 @shared_options
 @click.pass_obj
 def command(session: Session, *, file: Path, validation: float, test: float, seed: int, out: Path) -> None:
-    """Part FILE into train.jsonl, validation.jsonl and test.jsonl.
+    """Part a data file into training, validation and test.
 
+    FILE becomes train.jsonl, validation.jsonl and, with --test, test.jsonl.
     Rows with equal prompts stay on one side. Nothing is overwritten.
     """
     from phi_azure import dataset

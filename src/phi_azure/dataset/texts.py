@@ -130,7 +130,7 @@ _DIGITS = bytes(
     for code in range(256)
 )
 _LONG_TOKEN = b"x" * 20
-_NUMBERS = (b"000 0000", b"0" * 13, b"+0")  # parts of phone and card numbers
+_NUMBERS = (b"000 0000", b"0" * 13)  # parts of phone and card numbers
 
 
 def is_suspicious(text: str) -> bool:
@@ -142,7 +142,7 @@ def is_suspicious(text: str) -> bool:
     if _LONG_TOKEN in classes or b"\x01" in classes or b"@" in classes or b"|" in classes or b"PRIVATE KEY" in raw:
         return True
     digits = raw.translate(_DIGITS)
-    return any(number in digits for number in _NUMBERS)
+    return (b"+" in digits and b"+0" in digits) or any(number in digits for number in _NUMBERS)
 
 
 def _is_plain(text: str) -> bool:

@@ -73,18 +73,14 @@ def _show_level(out: Console, problems: list[Problem], shown: int) -> None:
     problems.sort(key=lambda problem: problem.code)
     for code, group in groupby(problems, key=lambda problem: problem.code):
         alike = sorted(group, key=lambda problem: problem.line or 0)
+        out.print(f"  [{_STYLES[alike[0].level]}]{alike[0].level}[/] {code}", highlight=False)
         for problem in alike[:shown]:
-            _show_problem(out, problem)
+            place = f"line {problem.line}: " if problem.line else ""
+            _wrapped(out, "    ", f"{place}{problem.message}{f' {problem.fix}' if problem.fix else ''}")
         if more := alike[shown:]:
             lines = ", ".join(str(problem.line) for problem in more[:5] if problem.line)
-            rest = f" (lines {lines}{', ...' if len(more) > 5 else ''})" if lines else ""
-            _wrapped(out, "    ", f"and {len(more):,} more of {code}{rest}", "dim")
-
-
-def _show_problem(out: Console, problem: Problem) -> None:
-    place = f"line {problem.line}: " if problem.line else ""
-    out.print(f"  [{_STYLES[problem.level]}]{problem.level}[/] {problem.code}", highlight=False)
-    _wrapped(out, "    ", f"{place}{problem.message}{f' {problem.fix}' if problem.fix else ''}")
+            rest = f" (line {lines}{', ...' if len(more) > 5 else ''})" if lines else ""
+            _wrapped(out, "    ", f"and {len(more):,} more{rest}", "dim")
 
 
 def _show_rest(out: Console, report: Report) -> None:
