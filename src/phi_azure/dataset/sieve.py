@@ -106,7 +106,7 @@ def _sift_rows(lines: list[bytes], block: bytes, rows: list[_Row], first: int, r
     contents = list(map(_content_of, chain.from_iterable(chats)))
     stops, prompts, wholes = _hashed(chats, contents, rules.system_role)
     if list(map(str.strip, contents)) != contents or not all(contents):
-        stops |= {index for index, chat in enumerate(chats) if not all(map(_is_tight, map(_content_of, chat)))}
+        stops |= {index for index, chat in enumerate(chats) if any(map(_is_loose, chat))}
     text = "\n".join(contents)
     if is_suspicious(text):
         stops |= {index for index, chat in enumerate(chats) if is_suspicious("\n".join(map(_content_of, chat)))}
@@ -153,5 +153,7 @@ def _is_single(line: bytes, chat: list[_Message]) -> bool:
     return _has_each_key_once(line, 1, len(chat), "".join(map(_content_of, chat)))
 
 
-def _is_tight(content: str) -> bool:
-    return content == content.strip() and content != ""
+def _is_loose(message: _Message) -> bool:
+    """Whether a content is blank, or an answer has blanks around it."""
+    stripped = message.content.strip()
+    return not stripped or (message.role == "assistant" and stripped != message.content)
