@@ -127,7 +127,7 @@ def _missing(wanted: str, error: NotFoundError) -> NotFoundError:
     row = catalog.model(wanted.partition(":")[0])
     if row and row.successor:
         return NotFoundError(
-            f"{wanted} is no longer in the registry: retired on {row.retires}.", remedy=f"Take {row.successor}."
+            f"{wanted} is no longer in the registry: retired on {row.retires}.", remedy=catalog.still_works(row)
         )
     near = catalog.nearest(wanted)
     return NotFoundError(

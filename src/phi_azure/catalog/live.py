@@ -31,6 +31,7 @@ def with_live(row: PhiModel, tags: Mapping[str, str] | None, properties: Mapping
         finetune_sizes=training or row.finetune_sizes,
         inference_sizes=serving or row.inference_sizes,
         serverless_regions=regions or row.serverless_regions,
+        # the smaller one: the spec of Phi-3-small-8k says 131072, its name and Hugging Face 8192
         context=min(int(context), row.context) if context.isdecimal() else row.context,
         defaults={key: value for key, value in said.items() if key not in _RATES} or row.defaults,
         learning_rate=_rate(said) or row.learning_rate,
