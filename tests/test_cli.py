@@ -57,7 +57,7 @@ def test_help_of_each_verb_ends_in_an_example(verb: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize("verb", VERBS)
 def test_example_in_the_help_parses(verb: str, tmp_path: Path) -> None:
     """The example is a command that the verb takes."""
-    for name in ("job.yaml", "train.jsonl"):
+    for name in ("job.yaml", "train.jsonl", "all.jsonl", "alpaca.json"):
         (tmp_path / name).touch()
     command = group.get_command(click.Context(group), verb)
     assert command is not None

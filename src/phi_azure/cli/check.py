@@ -18,7 +18,7 @@ BAD_DATA = 3
 _MOST = 3  # training, validation, test
 
 
-@click.command(epilog="Example: phi-azure check train.jsonl validation.jsonl --model Phi-4")
+@click.command(epilog="Example: phi-azure check train.jsonl --model Phi-4")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--validation", type=click.Path(path_type=Path), help="Rows whose loss is watched.")
 @click.option("--test", type=click.Path(path_type=Path), help="Rows that are kept for the end.")

@@ -9,13 +9,14 @@ import click
 from phi_azure.cli.session import Session, shared_options
 
 
-@click.command(epilog="Example: phi-azure render job.yaml --verify > azure-job.yaml")
+@click.command(epilog="Example: phi-azure render job.yaml --verify --out azure-job.yaml")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file [stdout].")
 @click.option("--verify", is_flag=True, help="Read the result with azure-ai-ml as `az ml job create` would.")
 @shared_options
 @click.pass_obj
-def command(session: Session, file: Path, verify: bool) -> None:
-    """Print the job as the YAML that `az ml job create` takes.
+def command(session: Session, file: Path, out: Path | None, verify: bool) -> None:
+    """Print the job as the YAML of `az ml job create`.
 
     Model-specific defaults are written out. The versions that phi_azure looks up are left to Azure's labels.
     """
@@ -28,4 +29,6 @@ def command(session: Session, file: Path, verify: bool) -> None:
 
         read_back(text, file.parent)
         session.say("azure-ai-ml reads it.")
-    session.answer({"yaml": text}, lambda: click.echo(text, nl=False))
+    if out:
+        out.write_text(text, encoding="utf-8")
+    session.answer({"file": str(out)} if out else {"yaml": text}, lambda: click.echo(out or text, nl=out is not None))
