@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
 
-from phi_azure.config import FineTune, LocalModel, ManagedCompute, is_in_azure
-from phi_azure.config.managed import file_fields
+from phi_azure.config import FineTune, ManagedCompute, is_in_azure
+from phi_azure.config.managed import STAGES, file_fields
 from phi_azure.config.refusals import REMEDY, problems
 from phi_azure.config.words import SAME_KNOB, SAME_LORA
 from phi_azure.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
 Place = tuple[str, ...]
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+_DATA = ("training_data", "validation_data", "test_data")
 _DEEPEST = 10  # of a mapping in a mapping
+_YAML_WORDS = {
+    "found character '\\t' that cannot start any token": "a tab; indent with blanks",
+    "mapping values are not allowed here": "a second colon; put the value in quotes, or begin a new line",
+    "found unexpected end of stream": "a quote or bracket is not closed",
+}
 _MOST_NODES = 5_000  # of a YAML file with its aliases followed; a job file has some dozens
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads numbers as people write them (2e-5), and no dates: `name: 2024-11-02` is a name."""
+    """Reads numbers as people write them (2e-5), keys as text, and no dates: `name: 2024-11-02` is a name."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Takes keys as they are written: YAML reads `on` as true and `1` as a number."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                key.tag = _TEXT
+        return super().construct_mapping(node, deep=deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -45,7 +60,7 @@ def read(path: Path) -> FineTune:
     lines: dict[Place, int] = {}
     found: list[tuple[int, str]] = []
     _index(root, (), lines, found, [_MOST_NODES], path)
-    values = _construct(path, text)
+    values = _anchored(_construct(path, text), path.parent)
     try:
         job = FineTune.model_validate(values)
     except ValidationError as error:
@@ -53,7 +68,7 @@ def read(path: Path) -> FineTune:
         raise _refusal(path, found) from error
     if found:
         raise _refusal(path, found)
-    return _anchored(job, path.parent)
+    return job
 
 
 def write(job: FineTune) -> str:
@@ -70,6 +85,8 @@ def _compose(path: Path, text: str) -> yaml.Node:
         raise _broken(path, error) from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise ConfigError(f"{path}: this is not YAML: {error}".replace("\n", " "), remedy=REMEDY) from error
+    except RecursionError:
+        raise _too_much(path) from None
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(
             f"{path}: a job file is a list of names and values, such as `name: headline-sentiment`.", remedy=REMEDY
@@ -90,7 +107,12 @@ def _construct(path: Path, text: str) -> object:
 def _broken(path: Path, error: yaml.MarkedYAMLError) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     line = f":{mark.line + 1}" if mark else ""
-    return ConfigError(f"{path}{line}: not YAML: {error.problem or error.context}", remedy=REMEDY)
+    said = str(error.problem or error.context)
+    return ConfigError(f"{path}{line}: not YAML: {_YAML_WORDS.get(said, said)}", remedy=REMEDY)
+
+
+def _too_much(path: Path) -> ConfigError:
+    return ConfigError(f"{path}: more values than a job file can have; anchors (&) repeat them.", remedy=REMEDY)
 
 
 def _index(
@@ -101,10 +123,13 @@ def _index(
         return
     left[0] -= len(node.value)
     if left[0] < 0 or len(place) > _DEEPEST:
-        raise ConfigError(f"{path}: more values than a job file can have; anchors (&) repeat them.", remedy=REMEDY)
+        raise _too_much(path)
     seen: dict[str, int] = {}
     for key, value in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{path}:{line}: not YAML: a name is text, and no list", remedy=REMEDY)
+        name = str(key.value)
         if name in seen:
             problems.append((line, f"{'.'.join((*place, name))} stands twice (first in line {seen[name]}); keep one"))
         seen.setdefault(name, line)
@@ -128,23 +153,20 @@ def _refusal(path: Path, problems: list[tuple[int, str]]) -> ConfigError:
     return ConfigError("\n".join(f"{path}:{line}: {message}" for line, message in ordered), remedy=REMEDY)
 
 
-def _anchored(job: FineTune, folder: Path) -> FineTune:
-    """Makes paths start from the job file's folder; what Azure has already stays as it is."""
-    changed: dict[str, object] = {
-        name: folder / value
-        for name in ("training_data", "validation_data", "test_data")
-        if (value := getattr(job, name)) is not None and not is_in_azure(value)
-    }
-    if isinstance(job.model, LocalModel):
-        changed["model"] = job.model.model_copy(update={"path": folder / job.model.path})
-    if isinstance(job.route, ManagedCompute):
-        changed["route"] = _anchored_files(job.route, folder)
-    return job.model_copy(update=changed)
+def _anchored(values: object, folder: Path) -> object:
+    """Makes paths start from the job file's folder; what Azure has already, and what is no path, stays as it is."""
+    if not isinstance(values, dict):
+        return values
+    anchored = {name: _from(folder, value) if name in _DATA else value for name, value in values.items()}
+    model, route = values.get("model"), values.get("route")
+    if isinstance(model, dict):
+        anchored["model"] = {name: _from(folder, value) if name == "path" else value for name, value in model.items()}
+    if isinstance(route, dict):
+        files = {*file_fields(ManagedCompute), "deepspeed"}
+        anchored["route"] = {name: _from(folder, value) if name in files else value for name, value in route.items()}
+    return anchored
 
 
-def _anchored_files(route: ManagedCompute, folder: Path) -> ManagedCompute:
-    files = {name: getattr(route, name) for name in (*file_fields(ManagedCompute), "deepspeed")}
-    changed = {
-        name: str(folder / value) for name, value in files.items() if isinstance(value, str) and not is_in_azure(value)
-    }
-    return route.model_copy(update=changed) if changed else route
+def _from(folder: Path, value: object) -> object:
+    is_path = isinstance(value, str) and value.strip() and value not in STAGES and "://" not in value
+    return str(folder / str(value)) if is_path and not is_in_azure(str(value)) else value

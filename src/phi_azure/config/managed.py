@@ -17,6 +17,8 @@ from phi_azure.config.strict import Strict
 from phi_azure.config.words import SAME_LORA, renamed
 
 Scheduler = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"]
+STAGES = frozenset({"2", "3"})
+"""Of DeepSpeed, where they are written as text."""
 AssetPath = str
 """A path, or an azureml: address."""
 
@@ -143,7 +145,7 @@ class Training(Strict):
     @field_validator("precision", "deepspeed", mode="before")
     @classmethod
     def _read_digits(cls, value: object) -> object:
-        return int(value) if isinstance(value, str) and value in {"2", "3", "16", "32"} else value
+        return int(value) if isinstance(value, str) and value in STAGES | {"16", "32"} else value
 
 
 class Optimisation(Strict):

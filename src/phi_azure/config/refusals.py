@@ -22,6 +22,7 @@ Place = tuple[str, ...]
 REMEDY = "phi-azure init writes a file with every field explained; phi-azure schema lists them with their ranges."
 _TAGS = frozenset({"serverless", "managed", "registry", "hugging_face", "local"})
 _PATTERNS = {
+    "route": "serverless, managed, or a kind with its knobs",
     "model": "a name, {huggingface: org/name} or {path: DIR}",
     "name": "letters, digits, - and _, beginning with a letter or digit, at most 60",
     "experiment": "letters, digits, blanks, - and _, beginning with a letter or digit, at most 255",
@@ -30,6 +31,9 @@ _PATTERNS = {
     "shm_size_finetune": "a number and a unit of b, k, m or g, such as 5g",
     "huggingface": "org/name, such as microsoft/Phi-3.5-mini-instruct",
 }
+_REASONS = {"precision": ": Azure trains no Phi in 8 or 4 bits"}
+QUOTES = "; put it in quotes"
+_TEXTS = frozenset({"string_type", "path_type", "string_pattern_mismatch"})
 _FIRST_WORD = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 _KINDS = {
     "integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
@@ -84,7 +88,7 @@ def _explained(kind: type[BaseModel], error: ValidationError, *, rules_only: boo
         place = _place(detail)
         lines = _message(kind, place, detail).splitlines()
         found += [(_narrowed(place, line) if is_rule else place, line) for line in lines]
-    return list(dict.fromkeys(_without_twins(found)))
+    return _without_twins(found)
 
 
 def _narrowed(place: Place, message: str) -> Place:
@@ -97,10 +101,10 @@ def _narrowed(place: Place, message: str) -> Place:
 
 def _without_twins(found: list[tuple[Place, str]]) -> list[tuple[Place, str]]:
     """Of the branches that one value failed, keeps the first sentence."""
-    kept: dict[tuple[Place, str], None] = {}
+    kept: dict[tuple[Place, str], str] = {}
     for place, message in found:
-        kept.setdefault((place, message), None)
-    return list(kept)
+        kept.setdefault((place, message.removesuffix(QUOTES)), message)
+    return [(place, message) for (place, _), message in kept.items()]
 
 
 def _place(detail: ErrorDetails) -> Place:
@@ -126,8 +130,9 @@ def _message(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
             else f"{dotted}: {said}"
         )
     if detail["type"] == "union_tag_invalid" and place != ("model",):
-        return f"{dotted}.kind is {detail['input'].get('kind')!r}; it is serverless or managed"
-    return f"{dotted} is {_shown(detail['input'])}; it takes {_takes(kind, place, detail)}"
+        return f"{dotted}.kind is {_shown(detail['input'].get('kind'))}; it is serverless or managed"
+    quotes = QUOTES if detail["type"] in _TEXTS and isinstance(detail["input"], bool | int | float) else ""
+    return f"{dotted} is {_shown(detail['input'])}; it takes {_takes(kind, place, detail)}{quotes}"
 
 
 def _shown(value: object) -> str:
@@ -136,6 +141,8 @@ def _shown(value: object) -> str:
 
 
 def _takes(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
+    if len(place) > 1 and place[-2] in {"tags", "inputs"}:
+        return "text"
     owner = _owner(kind, place, str(detail["loc"][1]) if len(detail["loc"]) > 1 else "")
     return takes(owner, place[-1]) if owner and place and place[-1] in owner.model_fields else "names and values"
 
@@ -144,7 +151,9 @@ def takes(kind: type[BaseModel], field: str) -> str:
     """Says what a field takes, from its own schema: `a whole number from 1 to 50`."""
     if field in _PATTERNS:
         return _PATTERNS[field]
-    return _words(kind.model_json_schema()["properties"].get(field, {})) or "names and values"
+    schema = kind.model_json_schema()["properties"].get(field, {})
+    words = "a path or an azureml: address" if schema.get("x-file") else _words(schema)
+    return (words or "names and values") + _REASONS.get(field, "")
 
 
 def _owner(kind: type[BaseModel], place: Place, tag: str) -> type[BaseModel] | None:
@@ -178,7 +187,7 @@ def _words(schema: dict[str, Any]) -> str:
 
 
 def _range(schema: dict[str, Any]) -> str:
-    low = f"{schema['minimum']:g} or more" if "minimum" in schema else ""
+    low = f"of {schema['minimum']:g} or more" if "minimum" in schema else ""
     low = f"above {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else low
     if "maximum" in schema and "minimum" in schema:
         return f"from {schema['minimum']:g} to {schema['maximum']}"
