@@ -34,6 +34,13 @@ class LocalModel(Strict):
     path: Path
     """A folder as Hugging Face's save_pretrained writes it, or one with an MLmodel file."""
 
+    @field_validator("path", mode="before")
+    @classmethod
+    def _names_a_folder(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is empty; name a folder")
+        return value
+
     def __str__(self) -> str:
         """Returns the folder."""
         return str(self.path)
@@ -100,6 +107,15 @@ class FineTune(Strict):
     def _names_a_file(cls, value: object) -> object:
         if isinstance(value, str) and not value.strip():
             raise ValueError("it is empty; name a file")
+        if isinstance(value, str | Path) and (problem := _no_place_of_data(str(value))):
+            raise ValueError(problem)
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _leaves_our_tags(cls, value: dict[str, str]) -> dict[str, str]:
+        if ours := sorted(name for name in value if name.split(".")[0] == "phi_azure"):
+            raise ValueError(f"{', '.join(ours)}: phi_azure sets it itself; choose another name")
         return value
 
     @field_serializer("training_data", "validation_data", "test_data")
@@ -108,7 +124,12 @@ class FineTune(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*_own_model_problems(self), *_same_file_problems(self)]
+        problems = [
+            *_own_model_problems(self),
+            *_same_file_problems(self),
+            *_file_name_problems(self),
+            *_rate_problems(self),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -135,8 +156,11 @@ class FineTune(Strict):
 
     def notes(self) -> tuple[Note, ...]:
         """Returns what Azure takes and a person should know: knobs that do nothing, or other than they say."""
-        found = rules.notes(self.route) if isinstance(self.route, ManagedCompute) else []
-        return (*found, *_data_notes(self))
+        from phi_azure.config.origins import with_model_defaults
+
+        route = with_model_defaults(self).route
+        found = rules.notes(route) if isinstance(route, ManagedCompute) else []
+        return (*found, *_model_notes(self, route), *_data_notes(self))
 
     @classmethod
     def from_yaml(cls, path: Path | str) -> FineTune:
@@ -204,7 +228,93 @@ def _same_file_problems(job: FineTune) -> list[str]:
     ]
 
 
+def _no_place_of_data(text: str) -> str | None:
+    """Says why no rows can lie there; whether they do is not asked here."""
+    if is_in_azure(text):
+        is_whole = re.fullmatch(r"azureml:(/.+|[\w.-]+:[\w.-]+)", text)
+        return (
+            None if is_whole else f"{text} is no whole address; write azureml:name:version or azureml://datastores/..."
+        )
+    if re.match(r"[a-z][a-z0-9+]+:/", text):
+        return f"{text} is not read over the network; name a file here, or azureml:name:version"
+    return None
+
+
+def _file_name_problems(job: FineTune) -> list[str]:
+    """model-bad-chars: a file keeps its name on the way to Azure, where the steps refuse these two."""
+    if not isinstance(job.route, ManagedCompute) or job.route.job != "pipeline":
+        return []
+    places = {"training_data": job.training_data, "validation_data": job.validation_data, "test_data": job.test_data}
+    return [
+        f"{name} holds a backslash or a single quote, which Azure takes in no path; rename it"
+        for name, path in places.items()
+        if path is not None and set(path.name) & rules.BAD_IN_PATHS
+    ]
+
+
+def _rate_problems(job: FineTune) -> list[str]:
+    """The bounds that a model's spec in the registry gives its form on the serverless route."""
+    rate, given = _spec_rate(job), job.route.learning_rate
+    if not isinstance(job.route, Serverless) or rate is None or given is None or _is_within(given, rate):
+        return []
+    bounds = f"from {rate.min:g} to {rate.max:g}"
+    return [f"route.learning_rate is {given:g}; for {job.base_name} it takes a number {bounds}"]
+
+
+def _spec_rate(job: FineTune) -> catalog.LearningRate | None:
+    row = catalog.model(job.base_name)
+    return row.learning_rate if row else None
+
+
+def _is_within(given: float, rate: catalog.LearningRate) -> bool:
+    return (rate.min is None or rate.min <= given) and (rate.max is None or given <= rate.max)
+
+
+def _model_notes(job: FineTune, route: Serverless | ManagedCompute) -> list[Note]:
+    """Speaks of what depends on the model as well as on the route."""
+    found = []
+    near = catalog.nearest(job.base_name)
+    if isinstance(job.model, str) and catalog.model(job.base_name) is None and near:
+        found.append(Note("warning", "model", f"{job.base_name} is not in the catalogue; did you mean {near}?"))
+    if not isinstance(route, ManagedCompute) or route.job != "pipeline":
+        return found
+    rate = _spec_rate(job)
+    if rate and not _is_within(route.learning_rate, rate):
+        bounds = f"its spec gives {rate.min:g} to {rate.max:g} for {job.base_name}."
+        found.append(Note("warning", "route.learning_rate", f"{route.learning_rate:g} is unusual; {bounds}"))
+    if route.lora and route.deepspeed != 3 and route.finetune_config_path is None:
+        found.append(_lora_algorithm(job))
+    if route.deepspeed == 3 and job.base_name in _OLD_PHIS:
+        found.append(Note("warning", "route.deepspeed", "Azure refuses stage 3 for the oldest Phi type; take 2."))
+    return found
+
+
+_OLD_PHIS = frozenset({"microsoft-phi-1-5", "microsoft-phi-2"})
+
+
+def _lora_algorithm(job: FineTune) -> Note:
+    """lora-algo: without stage 3 Azure takes its own LoRA code, whose list holds no Phi."""
+    text = "below DeepSpeed stage 3 Azure takes PEFT only where finetune_config.json says lora_algo: peft"
+    if isinstance(job.model, str) and not _is_hugging_face_id(job.model):
+        return Note("info", "route.lora", f"{text}; the registry's Phi bring such a file as far as known.")
+    return Note("warning", "route.lora", f"{text}; give one as finetune_config_path, or take deepspeed: 3.")
+
+
 def _data_notes(job: FineTune) -> list[Note]:
-    if job.test_data is not None and isinstance(job.route, Serverless):
-        return [Note("info", "test_data", "serverless jobs have no place for it; it is kept for the comparison.")]
-    return []
+    """split-none-given, split-validation-missing, split-test-missing: what Azure takes away from the training rows."""
+    if isinstance(job.route, Serverless):
+        text = "serverless jobs have no place for it; it is kept for the comparison."
+        return [Note("info", "test_data", text)] if job.test_data is not None else []
+    if job.route.job != "pipeline":
+        return []
+    if job.validation_data is None:
+        parts = (
+            "10 % of the training rows to validate and 10 % to test" if job.test_data is None else "20 % to validate"
+        )
+        return [Note("info", "validation_data", f"Azure takes {parts}, and learns from the rest.")]
+    if job.test_data is None:
+        text = (
+            "Azure puts 20 % of the training rows aside for a test that it never makes; name a file to learn from all."
+        )
+        return [Note("warning", "test_data", text)]
+    return [Note("info", "test_data", "Azure keeps it apart and evaluates nothing; it is there for the comparison.")]

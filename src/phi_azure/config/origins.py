@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationError
+
 from phi_azure import catalog
 from phi_azure.config.managed import Lora, ManagedCompute, azure_names, group_of
 from phi_azure.config.serverless import Serverless
@@ -88,7 +90,8 @@ def resolve(job: FineTune, live: Mapping[str, object] | None = None) -> Resolved
 def with_model_defaults(job: FineTune, live: Mapping[str, object] | None = None) -> FineTune:
     """Puts the model's own defaults where a person said nothing, as Azure's samples do for a pipeline job.
 
-    A default that goes against what the person set (DeepSpeed beside auto_find_batch_size) is left out.
+    A default that goes against what the person set (DeepSpeed beside auto_find_batch_size), or that the component
+    would not take, is left out.
     """
     route = job.route
     if not isinstance(route, ManagedCompute) or route.job != "pipeline":
@@ -96,16 +99,18 @@ def with_model_defaults(job: FineTune, live: Mapping[str, object] | None = None)
     row = catalog.model(job.base_name)
     said = dict(live) if live is not None else dict(row.defaults) if row else {}
     wanted = {name: value for name, value in _as_fields(said).items() if name not in route.model_fields_set}
-    if not wanted:
-        return job
-    if route.auto_find_batch_size:
-        wanted.pop("deepspeed", None)
-    if "deepspeed" in wanted and wanted["deepspeed"] == 3 and route.apply_ort:
-        wanted.pop("deepspeed")
-    if wanted.get("evaluation_strategy") == "disable" and route.early_stopping_patience is not None:
-        wanted.pop("evaluation_strategy")
-    chosen = {name: getattr(route, name) for name in route.model_fields_set}
-    return job.model_copy(update={"route": ManagedCompute.model_validate({**wanted, **chosen})})
+    for name, value in wanted.items():
+        route = _with(route, name, value) or route
+    return job.model_copy(update={"route": route})
+
+
+def _with(route: ManagedCompute, name: str, value: object) -> ManagedCompute | None:
+    """Returns the route with one field more, or None where they do not go together."""
+    said = {field: getattr(route, field) for field in route.model_fields_set}
+    try:
+        return ManagedCompute.model_validate({**said, name: value})
+    except ValidationError:
+        return None
 
 
 def _as_fields(inputs: Mapping[str, object]) -> dict[str, Any]:

@@ -7,10 +7,14 @@ The rules come from Azure's training code (azureml-acft-contrib-hf-nlp 0.0.91) a
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from phi_azure import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +29,10 @@ _UNUSED = (
     "evaluation_config",
     "evaluation_config_params",
 )
+
+
+BAD_IN_PATHS = frozenset("\\'")
+_NO_GPU = re.compile(r"standard_(?:[abdefl]|ds)\d|standard_m\d", re.IGNORECASE)  # families of Azure without GPUs
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,27 @@ def _nodes(route: ManagedCompute) -> Iterator[str]:
     """A cluster that may not grow to the nodes of the job leaves it in the queue for ever."""
     if route.max_nodes is not None and route.max_nodes < route.nodes:
         yield f"max_nodes is {route.max_nodes}, and the job needs {route.nodes} nodes; raise max_nodes"
+
+
+def _sizes(route: ManagedCompute) -> Iterator[str]:
+    """gpu-required, and sizes that Azure has taken away: the component's own default is one of them."""
+    named = {"size": (route.size,), "instance_types": route.instance_types}
+    today = date.today()  # noqa: DTZ011  a day, not a moment
+    for field, name in ((field, name) for field, names in named.items() for name in names if name):
+        row = catalog.size(name)
+        if row and row.retired and row.retired <= today:
+            yield f"{field} is {name}, which Azure retired on {row.retired}; take {catalog.DEFAULT_SIZE}"
+        elif row is None and (meant := catalog.size(f"Standard_{name}")):
+            yield f"{field} is {name}; did you mean {meant.name}?"
+    if route.size and _NO_GPU.match(route.size):
+        yield f"size is {route.size}, which has no GPU, and training needs one; take {catalog.DEFAULT_SIZE}"
+
+
+def _gpus(route: ManagedCompute) -> Iterator[str]:
+    """More processes than GPUs fail when training starts."""
+    row = catalog.size(route.size) if route.size else None
+    if row and route.gpus and route.gpus > row.gpus:
+        yield f"gpus is {route.gpus}, and a {row.name} has {row.gpus}; take nodes for more"
 
 
 def _early_stopping(route: ManagedCompute) -> Iterator[str]:
@@ -108,10 +137,11 @@ def deepspeed_file_problems(path: Path) -> Iterator[str]:
 
 
 def _paths(route: ManagedCompute) -> Iterator[str]:
-    """model-bad-chars."""
+    """model-bad-chars; a file keeps its name on the way to Azure, and loses its folder."""
     for name in ("finetune_config_path", "evaluation_config", "deepspeed"):
         value = getattr(route, name)
-        if isinstance(value, str) and set(value) & {"\\", "'"}:
+        sent = value if str(value).startswith("azureml:") else Path(str(value)).name
+        if isinstance(value, str) and set(sent) & BAD_IN_PATHS:
             yield f"{name} holds a backslash or a single quote, which Azure takes in no path; rename it"
 
 
@@ -160,21 +190,28 @@ def _steps(route: ManagedCompute) -> Iterator[Note]:
         yield Note("info", "route.epochs", "max_steps decides when training ends.")
 
 
-def _lora_algorithm(route: ManagedCompute) -> Iterator[Note]:
-    """lora-algo: without stage 3 Azure takes its own LoRA code, whose list holds no Phi."""
-    if route.job == "pipeline" and route.lora and route.deepspeed != 3 and route.finetune_config_path is None:
-        text = (
-            "below DeepSpeed stage 3 Azure takes PEFT only where finetune_config.json says lora_algo: peft; "
-            "its own LoRA code lists no Phi. The registry's models bring such a file as far as known."
-        )
-        yield Note("info", "route.lora", text)
-
-
 def _checkpointing(route: ManagedCompute) -> Iterator[Note]:
     """gc-lora."""
     if route.job == "pipeline" and route.lora and route.deepspeed is None:
         text = "with LoRA and without DeepSpeed Azure keeps all activations: long rows need more memory."
         yield Note("info", "route.deepspeed", text)
+
+
+def _unknown_sizes(route: ManagedCompute) -> Iterator[Note]:
+    if route.size and catalog.size(route.size) is None:
+        near = get_close_matches(route.size, [row.name for row in catalog.SIZES], n=1)
+        text = f"{route.size} is not in the catalogue" + (f"; did you mean {near[0]}?" if near else ".")
+        yield Note("warning", "route.size", text)
+
+
+def _idle_types(route: ManagedCompute) -> Iterator[Note]:
+    """compute_rule: a cluster's machines are of one size."""
+    for step in ("model_import", "preprocess"):
+        where = getattr(route, f"compute_{step}") or route.cluster
+        if getattr(route, f"instance_type_{step}") and where not in {None, "serverless"}:
+            yield Note(
+                "warning", f"route.instance_type_{step}", f"it does not count: the cluster {where} has its size."
+            )
 
 
 def _trust(route: ManagedCompute) -> Iterator[Note]:
@@ -185,6 +222,8 @@ def _trust(route: ManagedCompute) -> Iterator[Note]:
 _RULES: tuple[Any, ...] = (
     _placement,
     _nodes,
+    _sizes,
+    _gpus,
     _early_stopping,
     _deepspeed_batch,
     _deepspeed_ort,
@@ -192,4 +231,4 @@ _RULES: tuple[Any, ...] = (
     _paths,
     _inputs,
 )
-_REMARKS: tuple[Any, ...] = (_ignored, _steps, _lora_algorithm, _checkpointing, _trust)
+_REMARKS: tuple[Any, ...] = (_ignored, _steps, _checkpointing, _trust, _unknown_sizes, _idle_types)

@@ -63,9 +63,8 @@ def on_serverless(job: FineTune) -> FineTune:
 
 
 def _moved(job: FineTune, route: type[ManagedCompute | Serverless]) -> FineTune:
-    kept = {name: getattr(job.route, name) for name in _SHARED if name in job.route.model_fields_set}
-    if kept.get("max_seq_length") in (None, -1):
-        kept.pop("max_seq_length", None)
+    said = {name: getattr(job.route, name) for name in _SHARED if name in job.route.model_fields_set}
+    kept = {name: value for name, value in said.items() if value not in (None, -1)}
     most = {"epochs": 50, "batch_size": 256} if route is Serverless else {}
     return job.model_copy(update={"route": route(**{k: min(v, most.get(k, v)) for k, v in kept.items()})})
 
