@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from phi_azure import FineTune, ManagedCompute, Serverless
-from phi_azure.azure import managed, serverless
-from phi_azure.azure.order import Asset, Order
-from phi_azure.azure.rendering import read_back
+from phi_azure import ConfigError, FineTune, ManagedCompute, Serverless
+from phi_azure.azure.rendering import bodies, verify
 from phi_azure.cli import run
 from phi_azure.config import with_model_defaults
 from phi_azure.config.schema import json_schema
 from phi_azure.render import render
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZE = "Standard_NC24ads_A100_v4"
 ROUTES = [
@@ -39,44 +34,57 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def bodies(route: Serverless | ManagedCompute, folder: Path, model: str) -> tuple[Any, Any]:
-    """Returns what submit would send, and what azure-ai-ml makes of the rendered file, as far as both settle it."""
-    train = folder / "train.jsonl"
-    train.write_text("{}\n", encoding="utf-8")
-    job = FineTune(name="tone", model=model, training_data=train, route=route)
-    order = Order(
-        with_model_defaults(job),
-        "tone-1",
-        Asset(str(train)),
-        "hash",
-        f"azureml://registries/azureml/models/{model}/labels/latest",
-        size=getattr(route, "size", None) or SIZE,
-        gpus=1,
-    )
-    back = read_back(render(job), folder)
-    if isinstance(route, ManagedCompute) and route.job == "pipeline":
-        said = {name: getattr(value, "path", value) for name, value in managed.inputs(order).items()}
-        node = back.jobs["training"]
-        read = {name: getattr(value, "_data", value) for name, value in node.inputs.items()}
-        return said, {name: getattr(value, "path", value) for name, value in read.items()}
-    return plain(serverless.finetuning_job(order)), plain(back)
-
-
-def plain(job: Any) -> Any:
-    """Returns a fine-tuning job's body without what differs by design: its name, and our tags."""
-    body = job._to_rest_object().as_dict()["properties"]
-    return {name: value for name, value in body.items() if name not in {"displayName", "tags", "properties"}}
-
-
-@pytest.mark.parametrize("model", ["Phi-4-mini-instruct", "Phi-4"])
+@pytest.mark.parametrize("model", ["Phi-4-mini-instruct", "Phi-4", "Phi-3.5-mini-instruct:5"])
 @pytest.mark.parametrize("route", ROUTES)
 def test_rendered_yaml_is_the_job_that_submit_sends(
     route: Serverless | ManagedCompute, model: str, tmp_path: Path
 ) -> None:
     """Nobody is locked in: azure-ai-ml reads the file and comes to the same job."""
-    sent, read = bodies(route, tmp_path, model)
+    data = {name: tmp_path / f"{name}.jsonl" for name in ("training_data", "validation_data", "test_data")}
+    for path in data.values():
+        path.write_text("{}\n", encoding="utf-8")
+    job = FineTune(name="tone", model=model, route=route, **data)
 
-    assert read == sent
+    found = bodies(job, render(job, tmp_path), tmp_path)
+
+    assert found.different == []
+    assert len(found.sent) > 5
+
+
+@pytest.mark.parametrize("model", [{"huggingface": "microsoft/Phi-3.5-mini-instruct"}, {"path": "weights"}])
+def test_own_models_are_rendered_too(model: dict[str, str], tmp_path: Path) -> None:
+    """A Hugging Face id is text, a folder a model that is uploaded."""
+    (tmp_path / "weights").mkdir()
+    job = FineTune(name="tone", model=model, training_data="azureml:rows:1", route=ManagedCompute())
+
+    found = bodies(job, render(job), Path())
+
+    assert found.different == []
+    assert {"huggingface_id", "pytorch_model_path"} & set(found.read)
+
+
+def test_verify_tells_another_job(tmp_path: Path) -> None:
+    """A value that was changed by hand is named."""
+    job = FineTune(name="tone", training_data="azureml:rows:1", route=Serverless(epochs=3))
+    text = render(job).replace("'3'", "'4'")
+
+    with pytest.raises(ConfigError, match="num_train_epochs"):
+        verify(job, text, tmp_path)
+
+
+def test_render_writes_paths_as_seen_from_the_new_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`az ml` starts from the YAML's own folder, wherever that is."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "azure").mkdir()
+    (tmp_path / "jobs" / "train.jsonl").write_text("{}\n", encoding="utf-8")
+    (tmp_path / "jobs" / "job.yaml").write_text("name: tone\ntraining_data: train.jsonl\n", encoding="utf-8")
+
+    code = run(["render", "jobs/job.yaml", "--out", "azure/job.yaml", "--verify"])
+
+    written = yaml.safe_load((tmp_path / "azure" / "job.yaml").read_text(encoding="utf-8"))
+    assert code == 0
+    assert capsys.readouterr().out.strip() == str(Path("azure/job.yaml"))
+    assert written["training_data"]["path"] == "../jobs/train.jsonl"
 
 
 def test_the_models_own_defaults_are_sent_and_what_a_person_says_wins() -> None:
