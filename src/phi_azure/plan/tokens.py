@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from phi_azure.plan.values import Range, Tokens
+from phi_azure.tokens import estimate
 
 if TYPE_CHECKING:
     from phi_azure.dataset import Report
-
-SPARSE = 5.0
-DENSE = 3.0
-"""Characters of a token: English prose has more, code and other languages fewer."""
-AROUND = 12
-"""Tokens that a template puts around the messages of a row."""
-LONGEST = 8
-"""How many times the average the longest row is taken to have, where rows were not counted one by one."""
 
 
 class Count(Protocol):
@@ -39,10 +31,7 @@ def of_training(report: Report, count: Count | None) -> Tokens | None:
     if not kept:
         return None
     characters = sum(file.characters for file in files)
-    if count is None:
-        low, high = characters / SPARSE, characters / DENSE + AROUND * kept
-        longest = ceil(LONGEST * high / kept)
-        return Tokens(Range(low, high), kept, longest, exact=False, how="estimated from characters")
+    count = count or estimate(report)
     share = characters / report.characters if report.characters else 1.0
     how = "counted with the model's tokenizer" if count.exact else "estimated from characters"
     return Tokens(Range(count.low, count.high).times(share), kept, count.max, count.exact, how)

@@ -1,0 +1,92 @@
+"""Phi's chat templates: the text that the model sees, to the last character, and what of it is learnt."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phi_azure import template
+from phi_azure.dataset import Message
+
+if TYPE_CHECKING:
+    from phi_azure.template import Name
+
+CHAT = [Message("system", "Sort."), Message("user", "Hello?"), Message("assistant", "good")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("phi3", "<|system|>\nSort.<|end|>\n<|user|>\nHello?<|end|>\n<|assistant|>\ngood<|end|>\n<|endoftext|>"),
+        (
+            "phi4",
+            (
+                "<|im_start|>system<|im_sep|>Sort.<|im_end|><|im_start|>user<|im_sep|>Hello?<|im_end|>"
+                "<|im_start|>assistant<|im_sep|>good<|im_end|>"
+            ),
+        ),
+        ("phi4_mini", "<|system|>Sort.<|end|><|user|>Hello?<|end|><|assistant|>good<|end|><|endoftext|>"),
+    ],
+)
+def test_text_is_the_models_own(name: Name, text: str) -> None:
+    """Line feeds and end tokens stand where the model's makers put them."""
+    assert template.render(CHAT, name) == text
+
+
+def test_a_model_without_system_role_reads_it_before_the_question() -> None:
+    """As Azure does for Phi-3-medium: with an empty line between."""
+    text = template.render(CHAT, "phi3", system_role=False)
+
+    assert text == "<|user|>\nSort.\n\nHello?<|end|>\n<|assistant|>\ngood<|end|>\n<|endoftext|>"
+
+
+def test_only_the_answer_and_its_end_are_learnt() -> None:
+    """The question is read, never learnt; without learning the end, a model would not stop."""
+    learnt = [piece.text for piece in template.segments(CHAT, "phi4_mini") if piece.is_learnt]
+
+    assert learnt == ["good", "<|end|>", "<|endoftext|>"]
+
+
+def test_content_in_parts_counts_with_its_text() -> None:
+    """Lists of parts are read for their text; a call without text is empty."""
+    row = json.dumps({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]})
+    from msgspec.json import decode
+
+    assert template.content(decode(row.encode(), type=Message)) == "ab"
+    assert template.content(Message("assistant", None)) == ""
+
+
+messages = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant", "tool"]), st.text()), max_size=5)
+
+
+@given(messages, st.sampled_from(["phi3", "phi4", "phi4_mini"]))
+def test_pieces_are_the_text_and_learning_stays_with_the_assistant(chat: list[Message], name: Name) -> None:
+    """Nothing is lost between the pieces, and what no assistant said is not learnt."""
+    pieces = template.segments(chat, name)
+
+    assert "".join(piece.text for piece in pieces) == template.render(chat, name)
+    answers = [piece.text for piece in pieces if piece.kind == "answer"]
+    assert answers == [message.content for message in chat if message.role == "assistant" and message.content]
+
+
+@pytest.mark.engine
+def test_agrees_with_the_engine() -> None:
+    """phi-tiny's own chat template, run by the engine, writes the same text and learns the same tokens."""
+    from phi_azure.engine import phi_tiny
+    from phi_azure.engine.template import load_chat_tokenizer
+
+    chat = [Message("user", "Contoso recovers."), Message("assistant", "negative")]
+    engine = load_chat_tokenizer(phi_tiny.path())
+    plain = [{"role": message.role, "content": message.content} for message in chat]
+    pieces = template.segments(chat, "phi3")
+    example = engine.example(plain)
+    learnt = engine.tokenizer.decode(
+        [token for token, answer in zip(example.ids, example.answer, strict=True) if answer], skip_special_tokens=False
+    )
+
+    assert engine.render(plain) == template.render(chat, "phi3")
+    assert learnt == "".join(piece.text for piece in pieces if piece.is_learnt)
