@@ -104,7 +104,7 @@ def _plain_inputs(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _body(job: Any, folder: Path) -> dict[str, Any]:
-    properties = job._to_rest_object().as_dict()["properties"]
+    properties = job._to_rest_object().as_dict()["properties"]  # noqa: SLF001  the client has no public way to it
     flat = _flat({name: value for name, value in properties.items() if name not in _OWN_NAMES}, "")
     return {name: _absolute(value, folder) if name.endswith(".uri") else value for name, value in flat.items()}
 
