@@ -68,7 +68,7 @@ def test_a_count_is_that_of_transformers(chats: Path) -> None:
 
     assert (found.rows, found.total, found.max) == (20, sum(lengths), max(lengths))
     assert found.exact
-    assert found.p50 == sorted(lengths)[10]
+    assert found.median == sorted(lengths)[10]
 
 
 @pytest.mark.engine
@@ -80,4 +80,4 @@ def test_a_cut_is_counted(chats: Path) -> None:
     found = tokens.count([chats], phi_tiny.path(), "phi3", max_seq_length=64)
 
     assert (found.cut_rows, found.cut_tokens) == (1, whole.max - 64)
-    assert (found.no_answer, found.end_cut, found.lines) == (1, 1, ((str(chats), 20),))
+    assert (found.no_answer, found.end_cut) == (1, 1)

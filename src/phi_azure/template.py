@@ -7,6 +7,7 @@ assistant says, and on the token that ends it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -86,6 +87,12 @@ def segments(messages: Sequence[Message], name: Name, *, system_role: bool = Tru
 def render(messages: Sequence[Message], name: Name, *, system_role: bool = True) -> str:
     """Returns a row as one text."""
     return "".join(piece.text for piece in segments(messages, name, system_role=system_role))
+
+
+def marks(name: Name) -> list[str]:
+    """Returns the special tokens that a template writes around an answer; a tokenizer that lacks one is not its."""
+    form = FORMS[name]
+    return re.findall(r"<\|.+?\|>", f"{form.before.format(role='assistant')}{form.after}{form.last}")
 
 
 def content(message: Message) -> str:

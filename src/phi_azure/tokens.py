@@ -7,18 +7,21 @@ hand where this is built. Scripts without blanks have fewer characters a token t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import islice
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_azure import template as templates
-from phi_azure.dataset import rows
+from phi_azure.dataset import LIMIT, Notes, Problem, rows
+from phi_azure.dataset.rules import MIN_MESSAGES
 from phi_azure.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from phi_azure.catalog import PhiModel
+    from phi_azure.config import FineTune
     from phi_azure.dataset import Report, Row
 
 SPARSE, LIKELY, DENSE = 5.0, 4.2, 3.0
@@ -27,34 +30,63 @@ AROUND = (6, 12)
 """Tokens that a template puts around the two or three messages of a row."""
 LONGEST = 8
 """How many times the average the longest row is taken to have where nothing was counted."""
+SERVERLESS_LENGTH = 8192
+"""Tokens of a row that the serverless service reads when nothing is said (azureml-assets, 2026-07)."""
 _CHUNK = 2_000  # rows that are encoded at once, on all cores
+_CHUNK_CHARACTERS = 4_000_000
+_REACH = 64  # characters in which the next token is looked for; a mark takes at most the blanks behind it
 
 
 @dataclass(frozen=True)
 class TokenCount:
-    """The tokens of rows, with the template's own."""
+    """The tokens of rows, with the template's own; `None` is what an estimate cannot tell."""
 
     rows: int
     total: int
     low: int
     high: int
-    """The total lies between `low` and `high`; they are equal when it was counted."""
-    p50: int
-    p95: int
+    """The total, uncut, lies between `low` and `high`; they are equal when it was counted."""
     max: int
-    """Tokens of the middle row, of the one that 95 in 100 do not pass, of the longest."""
+    """Tokens of the longest row; of an estimate what plans reckon with."""
     exact: bool
+    min: int | None = None
+    median: int | None = None
+    p95: int | None = None
+    """Tokens of the shortest row, of the middle one, of the one that 95 in 100 do not pass."""
+    trained: int | None = None
+    """Tokens that the loss counts on, after the cut: what the assistant says, and what ends it."""
     max_seq_length: int | None = None
     cut_rows: int = 0
     """Rows longer than `max_seq_length`."""
     cut_tokens: int = 0
     """Tokens that the cut removes."""
     no_answer: int = 0
-    """Rows of which no learnt token is left after the cut."""
+    """Rows that keep no trained token."""
     end_cut: int = 0
-    """Rows that lose the token that ends the answer: the model does not learn to stop there."""
-    lines: tuple[tuple[str, int], ...] = ()
-    """The first rows without a learnt token: file and line."""
+    """Rows that lose the token that ends their last answer: the model does not learn to stop there."""
+    lengths: Mapping[int, int] = field(default_factory=dict, repr=False)
+    """How many rows have how many tokens; empty where nothing was counted."""
+
+    def after_cut(self, limit: int | None) -> tuple[int, int]:
+        """Returns the bounds of the total when rows are cut at so many tokens."""
+        if limit is None:
+            return self.low, self.high
+        if self.exact:
+            total = sum(min(length, limit) * times for length, times in self.lengths.items())
+            return total, total
+        return min(self.low, self.rows * limit), min(self.high, self.rows * limit)
+
+
+def length_limit(job: FineTune, model: PhiModel | None) -> int | None:
+    """Returns how many tokens of a row the job reads: what the file says, but not more than the model takes.
+
+    None where neither says it. Rules of azureml-acft-contrib-hf-nlp 0.0.91; the serverless default is the service's.
+    """
+    route = job.route
+    asked = route.max_seq_length if (route.max_seq_length or -1) > 0 else None
+    if asked is None and (route.kind == "serverless" or route.job == "finetuning"):
+        asked = SERVERLESS_LENGTH
+    return min((length for length in (asked, model.context if model else None) if length), default=None)
 
 
 def estimate(report: Report) -> TokenCount:
@@ -63,8 +95,7 @@ def estimate(report: Report) -> TokenCount:
     low = round(report.characters / SPARSE) + AROUND[0] * kept
     high = round(report.characters / DENSE) + AROUND[1] * kept
     total = round(report.characters / LIKELY) + round(kept * sum(AROUND) / 2)
-    each = round(total / kept) if kept else 0
-    return TokenCount(kept, total, low, high, each, 2 * each, LONGEST * round(high / kept) if kept else 0, exact=False)
+    return TokenCount(kept, total, low, high, LONGEST * round(high / kept) if kept else 0, exact=False)
 
 
 def count(
@@ -74,42 +105,64 @@ def count(
     *,
     max_seq_length: int | None = None,
     system_role: bool = True,
+    notes: Notes | None = None,
 ) -> TokenCount:
-    """Counts with a model's tokenizer, on all cores, in constant memory but for one number a row.
+    """Counts with a model's tokenizer, on all cores, in constant memory.
 
     Args:
-        paths: JSONL files; rows that cannot be read are passed over, `phi-azure check` names them.
+        paths: files of rows; those that Azure leaves out or cannot read are passed over, `phi-azure check` names them.
         tokenizer: a tokenizer.json, or a model's folder that holds one.
         name: the model's chat template.
         max_seq_length: tokens of a row that count; None cuts nothing.
         system_role: False where the model's template has no place for a system message.
+        notes: takes a problem for each row that is cut or teaches nothing.
 
     Raises:
-        ConfigError: there is no tokenizer, or the package `tokenizers` is missing.
+        ConfigError: there is no tokenizer, it is another model's, or the package `tokenizers` is missing.
     """
-    encoder = load(tokenizer)
-    lengths: list[int] = []
-    losses = _Losses(max_seq_length)
-    for path in paths:
-        for chunk in _chunks(rows(path)):
-            pieces = [templates.segments(row.messages, name, system_role=system_role) for _, row in chunk]
-            encoded = (
-                encoder.encode_batch_fast(
-                    ["".join(piece.text for piece in one) for one in pieces], add_special_tokens=False
-                )
-                if max_seq_length is None
-                else encoder.encode_batch(
-                    ["".join(piece.text for piece in one) for one in pieces], add_special_tokens=False
-                )
-            )
-            for (line, _), one, encoding in zip(chunk, pieces, encoded, strict=True):
-                lengths.append(len(encoding.ids))
-                losses.add(str(path), line, one, encoding)
-    return _summary(lengths, losses)
+    encoder, notes = load(tokenizer, name), notes or Notes(0)
+    return _summary([_tally(path, encoder, name, max_seq_length, system_role, notes) for path in paths])
 
 
-def load(tokenizer: Path) -> Any:
-    """Loads a tokenizer from its file or its model's folder. Raises ConfigError."""
+def check(
+    report: Report,
+    tokenizer: Path,
+    name: templates.Name,
+    *,
+    max_seq_length: int | None = None,
+    system_role: bool = True,
+    limit: int = LIMIT,
+) -> tuple[Report, TokenCount]:
+    """Counts the files of a report, and adds what the cut does to their rows to its problems.
+
+    Args:
+        report: what `dataset.check` found; files of which nothing is kept are left out.
+        tokenizer: as in `count`.
+        name: likewise.
+        max_seq_length: likewise.
+        system_role: likewise.
+        limit: problems of one code that are kept; more are counted.
+
+    Raises:
+        ConfigError: as `count` does.
+    """
+    encoder, notes = load(tokenizer, name), Notes(limit)
+    tallies = []
+    for file in report.files:
+        if file.kept:
+            tally = _tally(Path(file.path), encoder, name, max_seq_length, system_role, notes)
+            tallies.append(tally)
+            if file.split == "training" and tally.rows == tally.no_answer > 0:
+                notes.add(_nothing_to_learn(file.path))
+    return report.with_notes(notes), _summary(tallies)
+
+
+def load(tokenizer: Path, name: templates.Name | None = None) -> Any:
+    """Loads a tokenizer from its file or its model's folder; with a template, one that knows its marks.
+
+    Raises:
+        ConfigError: there is none, it is another model's, or the package `tokenizers` is missing.
+    """
     file = next((one for one in (tokenizer, tokenizer / "tokenizer.json") if one.is_file()), None)
     if file is None:
         raise ConfigError(
@@ -123,68 +176,175 @@ def load(tokenizer: Path) -> Any:
         loaded = Tokenizer.from_file(str(file))
     except Exception as error:  # the package raises bare Exception
         raise ConfigError(f"{file} is no tokenizer: {error}", remedy="Give another tokenizer.json.") from error
+    if missing := [mark for mark in templates.marks(name) if loaded.token_to_id(mark) is None] if name else []:
+        raise ConfigError(
+            f"{file} does not know {', '.join(missing)} of the chat template {name}: it is another model's.",
+            remedy="Name the model that it belongs to (--model), or give that model's tokenizer.json.",
+        )
     loaded.no_truncation()
     loaded.no_padding()
     return loaded
 
 
-class _Losses:
-    """Sums up what the cut takes away."""
+@dataclass(frozen=True)
+class Lengths:
+    """What the tokens of one row come to."""
 
-    def __init__(self, limit: int | None) -> None:
-        self.limit = limit
-        self.rows = self.tokens = self.no_answer = self.end_cut = 0
-        self.lines: list[tuple[str, int]] = []
-
-    def add(self, path: str, line: int, pieces: list[templates.Segment], encoding: Any) -> None:
-        length = len(encoding.ids)
-        learnt = any(piece.kind == "answer" for piece in pieces)
-        if self.limit is not None and length > self.limit:
-            self.rows += 1
-            self.tokens += length - self.limit
-            ends_at = encoding.offsets[self.limit - 1][1] if self.limit else 0
-            learnt = _starts(pieces, "answer") < ends_at
-            self.end_cut += 1
-        if not learnt:
-            self.no_answer += 1
-            self.lines += [(path, line)] if len(self.lines) < 100 else []
+    total: int
+    trained: int
+    """Of them, that the loss counts on, when the rest is cut."""
+    cut: int = 0
+    ends: bool = True
+    """Whether the token that ends the last answer is trained; True where there is no answer."""
 
 
-def _starts(pieces: list[templates.Segment], kind: templates.Kind) -> float:
-    """Returns the character at which the first piece of a kind begins."""
-    place = 0
-    for piece in pieces:
-        if piece.kind == kind:
-            return place
-        place += len(piece.text)
-    return float("inf")
+def lengths(pieces: Sequence[templates.Segment], encoding: Any, limit: int | None) -> Lengths:
+    """Measures a row that was encoded from the joined text of its pieces."""
+    total = len(encoding.ids)
+    kept = total if limit is None else min(total, limit)
+    trained, ends, start = 0, True, 0
+    end = sum(len(piece.text) for piece in pieces)
+    for index, piece in enumerate(pieces):
+        stop = start + len(piece.text)
+        if piece.is_learnt:
+            first, behind = _token_at(encoding, start, end), _token_at(encoding, stop, end)
+            trained += max(0, min(behind, kept) - first)
+            if piece.kind == "end" and pieces[index - 1].kind != "end":
+                ends = first < kept
+        start = stop
+    return Lengths(total, trained, total - kept, ends)
 
 
-def _chunks(numbered: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Row]]]:
-    while chunk := list(islice(numbered, _CHUNK)):
+def _token_at(encoding: Any, start: int, end: int) -> int:
+    """Returns the first token that begins at a character or behind it; their number where none does.
+
+    Phi-3's marks take the blanks behind them along, so a text may begin inside of its mark's token.
+    """
+    for place in range(start, min(start + _REACH, end)):
+        token: int | None = encoding.char_to_token(place)
+        if token is not None:
+            return token + int(encoding.token_to_chars(token)[0] < start)
+    return len(encoding.ids)
+
+
+@dataclass
+class _Tally:
+    """The sums of one file."""
+
+    path: str
+    limit: int | None
+    lengths: Counter[int] = field(default_factory=Counter)
+    trained: int = 0
+    cut_rows: int = 0
+    cut_tokens: int = 0
+    no_answer: int = 0
+    end_cut: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.lengths.total()
+
+    def add(self, found: Lengths) -> None:
+        self.lengths[found.total] += 1
+        self.trained += found.trained
+        self.cut_rows += found.cut > 0
+        self.cut_tokens += found.cut
+        self.no_answer += not found.trained
+        self.end_cut += not found.ends
+
+
+def _tally(
+    path: Path, encoder: Any, name: templates.Name, limit: int | None, system_role: bool, notes: Notes
+) -> _Tally:
+    tally = _Tally(str(path), limit)
+    for chunk in _chunks(path, name, system_role):
+        texts = ["".join(piece.text for piece in pieces) for _, pieces in chunk]
+        encoded = encoder.encode_batch(texts, add_special_tokens=False)
+        for (line, pieces), encoding in zip(chunk, encoded, strict=True):
+            found = lengths(pieces, encoding, limit)
+            tally.add(found)
+            if found.cut or not found.trained:
+                for problem in _problems(tally.path, line, found, limit):
+                    notes.add(problem)
+    return tally
+
+
+def _chunks(path: Path, name: templates.Name, system_role: bool) -> Iterator[list[tuple[int, list[templates.Segment]]]]:
+    """Yields rows in pieces, as many as are encoded at once: not too many, and not too long ones."""
+    chunk, characters = [], 0
+    for line, row in rows(path):
+        if not _is_kept(row):
+            continue
+        pieces = templates.segments(row.messages, name, system_role=system_role)
+        chunk.append((line, pieces))
+        characters += sum(len(piece.text) for piece in pieces)
+        if len(chunk) == _CHUNK or characters > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
         yield chunk
 
 
-def _summary(lengths: list[int], losses: _Losses) -> TokenCount:
-    ordered = sorted(lengths)
-    total = sum(ordered)
-    return TokenCount(
-        rows=len(ordered),
-        total=total,
-        low=total,
-        high=total,
-        p50=_share(ordered, 0.5),
-        p95=_share(ordered, 0.95),
-        max=ordered[-1] if ordered else 0,
-        exact=True,
-        max_seq_length=losses.limit,
-        cut_rows=losses.rows,
-        cut_tokens=losses.tokens,
-        no_answer=losses.no_answer,
-        end_cut=losses.end_cut,
-        lines=tuple(losses.lines),
+def _is_kept(row: Row) -> bool:
+    """Whether Azure keeps the row, whatever else is wrong with it."""
+    return len(row.messages) >= MIN_MESSAGES and all(
+        message.content is not None or message.tool_calls for message in row.messages
     )
 
 
-def _share(ordered: Sequence[int], part: float) -> int:
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0
+def _problems(path: str, line: int, found: Lengths, limit: int | None) -> Iterator[Problem]:
+    """Yields what the cut does to one row."""
+    longer = "Shorten the row, or raise max_seq_length."
+    if found.cut:
+        message = f"{found.total:,} tokens; Azure cuts the last {found.cut:,}."
+        yield Problem("tokens-cut", "warning", path, line, "messages", message, longer)
+    if not found.ends:
+        message = "the token that ends the answer is cut; the model does not learn to stop there."
+        yield Problem("end-token-cut", "warning", path, line, "messages", message, longer)
+    if not found.trained:
+        why = f"its answer begins behind the {limit:,} tokens that count" if found.cut else "nothing is the assistant's"
+        message = f"the row keeps no trained token: {why}."
+        fix = longer if found.cut else "Add an answer, or remove the row."
+        yield Problem("no-trained-token", "warning", path, line, "messages", message, fix)
+
+
+def _nothing_to_learn(path: str) -> Problem:
+    message = "not one row keeps a trained token, and Azure refuses to train."
+    return Problem(
+        "no-trained-token", "error", path, None, None, message, "Shorten the rows, or raise max_seq_length.", "fails"
+    )
+
+
+def _summary(tallies: Sequence[_Tally]) -> TokenCount:
+    lengths: Counter[int] = Counter()
+    for tally in tallies:
+        lengths.update(tally.lengths)
+    total = sum(length * times for length, times in lengths.items())
+    return TokenCount(
+        rows=lengths.total(),
+        total=total,
+        low=total,
+        high=total,
+        max=max(lengths, default=0),
+        exact=True,
+        min=min(lengths, default=None),
+        median=_share(lengths, 0.5),
+        p95=_share(lengths, 0.95),
+        trained=sum(tally.trained for tally in tallies),
+        max_seq_length=tallies[0].limit if tallies else None,
+        cut_rows=sum(tally.cut_rows for tally in tallies),
+        cut_tokens=sum(tally.cut_tokens for tally in tallies),
+        no_answer=sum(tally.no_answer for tally in tallies),
+        end_cut=sum(tally.end_cut for tally in tallies),
+        lengths=dict(lengths),
+    )
+
+
+def _share(lengths: Counter[int], part: float) -> int | None:
+    """Returns the length that this part of the rows does not pass."""
+    place = int(part * lengths.total())
+    for length in sorted(lengths):
+        place -= lengths[length]
+        if place < 0:
+            return length
+    return max(lengths, default=None)

@@ -2,15 +2,17 @@
 
 from phi_azure.dataset.checking import check, check_files
 from phi_azure.dataset.converting import Shape, convert
-from phi_azure.dataset.report import Effect, FileReport, Level, Problem, Report, Route, Split
+from phi_azure.dataset.report import LIMIT, Effect, FileReport, Level, Notes, Problem, Report, Route, Split
 from phi_azure.dataset.rows import Message, Row, rows
 from phi_azure.dataset.splitting import Part, split
 
 __all__ = [
+    "LIMIT",
     "Effect",
     "FileReport",
     "Level",
     "Message",
+    "Notes",
     "Part",
     "Problem",
     "Report",

@@ -93,7 +93,8 @@ def _check(
     trained = sum(file.kept for file in files if file.split == "training")
     if is_whole_job and route == "managed":
         trained = _note_split(files, notes)
-    return Report(tuple(files), tuple(_in_order(notes.kept, given)), dict(notes.counts), dict(notes.levels), trained)
+    report = Report(tuple(files), training_rows=trained)
+    return report.with_notes(notes)
 
 
 @contextmanager
@@ -106,12 +107,6 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _in_order(problems: list[Problem], given: list[_Given]) -> list[Problem]:
-    """Sorts by file, then line; what is said of a whole file comes last."""
-    place = {str(path): index for index, (path, _) in enumerate(given)}
-    return sorted(problems, key=lambda problem: (place[problem.file], problem.line is None, problem.line or 0))
 
 
 class _File:
@@ -143,35 +138,26 @@ class _File:
 
     def _read(self) -> bool:
         """Reads as the suffix says; returns whether rows could be looked at."""
-        suffix = self._path.suffix.lower()
-        if suffix in {".csv", ".tsv"}:
-            self._take_records(sources.cells(self._path, "\t" if suffix == ".tsv" else ","))
-        elif suffix == ".parquet":
-            return self._read_parquet()
-        elif suffix == ".json" and sources.begins_with_bracket(self._path):
-            self._take_records(sources.elements(self._path))
-        else:
+        records = sources.records(self._path)
+        if records is None:
             self._read_lines()
-        return True
-
-    def _read_lines(self) -> None:
-        for block in sources.blocks(self._path):
-            if block.too_long:
-                message = f"the line is longer than {sources.LONGEST >> 20} MiB."
-                self._note(block.first, error("json", None, message, "Write one JSON object a line.", "fails"))
-                self._rows += 1
-                continue
-            for sifted in sift(block.lines, block.first, self._rules, is_end=block.is_end):
-                self._take(sifted)
-
-    def _read_parquet(self) -> bool:
+            return True
         try:
-            self._take_records(sources.parquet(self._path))
+            self._take_records(records)
         except ImportError:
             message = "pyarrow is not installed, so the rows were not looked at."
             self._note(None, warning("not-read", None, message, "pip install pyarrow, or write JSONL."))
             return False
         return True
+
+    def _read_lines(self) -> None:
+        for block in sources.blocks(self._path):
+            if block.too_long:
+                self._note(block.first, sources.TOO_LONG)
+                self._rows += 1
+                continue
+            for sifted in sift(block.lines, block.first, self._rules, is_end=block.is_end):
+                self._take(sifted)
 
     def _take_records(self, records: Iterator[sources.Record]) -> None:
         for record in records:

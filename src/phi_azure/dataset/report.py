@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from phi_azure.errors import DataError
@@ -110,6 +110,18 @@ class Report:
     def errors(self) -> tuple[Problem, ...]:
         """The problems that stop a job."""
         return tuple(problem for problem in self.problems if problem.level == "error")
+
+    def with_notes(self, notes: Notes) -> Report:
+        """Returns the same with more problems: by file, then line; what is said of a whole file comes last."""
+        place = {file.path: index for index, file in enumerate(self.files)}
+        problems = sorted(
+            (*self.problems, *notes.kept),
+            key=lambda problem: (place[problem.file], problem.line is None, problem.line or 0),
+        )
+        counts, levels = Counter(self.counts), Counter(self.levels)
+        counts.update(notes.counts)
+        levels.update(notes.levels)
+        return replace(self, problems=tuple(problems), counts=dict(counts), levels=dict(levels))
 
     def raise_for_errors(self) -> None:
         """Raises DataError with the first twenty errors, if there is any."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from phi_azure.dataset import sources
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,11 +32,17 @@ decode_row = msgspec.json.Decoder(Row).decode
 
 
 def rows(path: Path | str) -> Iterator[tuple[int, Row]]:
-    """Yields each row of a JSONL file that can be read, with its line number from 1; passes over the others.
+    """Yields each row of a file that can be read, with its line number from 1; passes over the others.
 
     Raises:
         OSError: where the file cannot be opened.
+        ImportError: where it is parquet, and pyarrow is missing.
     """
+    if (records := sources.records(Path(path))) is not None:
+        for record in records:
+            if (row := as_row(record.row)) is not None:
+                yield record.number, row
+        return
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
@@ -42,3 +50,11 @@ def rows(path: Path | str) -> Iterator[tuple[int, Row]]:
                 yield number, decode_row(text)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
+
+
+def as_row(values: object) -> Row | None:
+    """Returns what was read of a row as one; None where it has another shape."""
+    try:
+        return decode_row(msgspec.json.encode(values))
+    except (msgspec.DecodeError, UnicodeError, TypeError, ValueError, RecursionError):
+        return None

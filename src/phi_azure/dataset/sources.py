@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18  # small enough for what is made of it to stay in the processor's cache
 LONGEST = 64 << 20  # bytes of a line that are still looked at
 _CELL = 16 << 20  # characters of a cell that are still read
+TOO_LONG = error(
+    "json", None, f"the line is longer than {LONGEST >> 20} MiB.", "Write one JSON object a line.", "fails"
+)
 
 
 class Lines(NamedTuple):
@@ -72,6 +75,16 @@ def begins_with_bracket(path: Path) -> bool:
     """Whether a file is a JSON array rather than lines."""
     with path.open("rb") as file:
         return file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
+
+
+def records(path: Path) -> Iterator[Record] | None:
+    """Returns the records of a file in another format, told by its suffix; None where rows are lines of JSONL."""
+    suffix = path.suffix.lower()
+    if suffix in {".csv", ".tsv"}:
+        return cells(path, "\t" if suffix == ".tsv" else ",")
+    if suffix == ".parquet":
+        return parquet(path)
+    return elements(path) if suffix == ".json" and begins_with_bracket(path) else None
 
 
 def cells(path: Path, delimiter: str) -> Iterator[Record]:
