@@ -236,7 +236,30 @@ def test_what_cannot_be_a_name_is_not_looked_for(name: str, phi: Command) -> Non
     """No name becomes part of the path or the query of a request."""
     codes = [
         phi(*words)[0]
-        for words in (("show", name), ("chat", name, "hello"), ("deploy", name, "--endpoint", "e", "--yes"))
+        for words in (("show", name), ("chat", name, "hello"), ("deploy", name, "--endpoint", "tone", "--yes"))
     ]
 
-    assert codes == [6, 6, 6]
+    assert codes == [6, 2, 6]
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (("deploy", "tone", "--endpoint", "tone_v1", "--yes"), "tone-v1"),
+        (("deploy", "Phi-4", "--base", "--endpoint", "9", "--yes"), "phi-9"),
+        (("chat", "my tone", "hello"), "my-tone"),
+        (("register", "tone-1", "--name", "my/tone"), "my-tone"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_names_that_azure_refuses_are_refused_here(
+    words: tuple[str, ...], instead: str, phi: Command, azure: testing.Azure
+) -> None:
+    """Exit code 2 with a good name, and not one request."""
+    before = len(azure.requests)
+
+    code, out, err = phi(*words)
+
+    assert (code, out) == (2, "")
+    assert f"remedy: Take {instead}" in err
+    assert len(azure.requests) == before

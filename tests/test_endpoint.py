@@ -8,6 +8,7 @@ import pytest
 
 from phi_azure import (
     AzureError,
+    ConfigError,
     ConflictError,
     FineTune,
     ManagedCompute,
@@ -122,6 +123,14 @@ def test_a_taken_name_is_refused(workspace: Workspace) -> None:
 
     with pytest.raises(ConflictError, match="already"):
         workspace.deploy_base(name="base-endpoint")
+
+
+def test_a_bad_name_is_refused_before_anything_is_sent(emulator: Azure, workspace: Workspace) -> None:
+    """In Python as on the command line."""
+    with pytest.raises(ConfigError, match="cannot name an endpoint"):
+        workspace.deploy_base(name="base_endpoint")
+
+    assert emulator.requests == []
 
 
 def test_nothing_is_left_of_a_failed_deployment() -> None:

@@ -162,6 +162,17 @@ def test_only_a_completed_run_is_registered(emulator: Azure, workspace: Workspac
 
 
 @ROUTES
+def test_a_bad_model_name_is_refused_before_anything_is_sent(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """Azure would say so only after the model's files were copied."""
+    run = workspace.submit(FineTune(name="tone", training_data=chat)).wait()
+    before = len(emulator.requests)
+
+    with pytest.raises(ConfigError, match="cannot name a model"):
+        run.register("my/tone")
+
+    assert len(emulator.requests) == before
+
+
 def test_downloads_whole_files(
     workspace: Workspace, chat: Path, tmp_path: Path, route: Serverless | ManagedCompute
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from phi_azure import catalog
+from phi_azure import catalog, names
 from phi_azure.endpoint import Endpoint
 from phi_azure.errors import ConfigError, ConflictError
 from phi_azure.events import Event
@@ -63,11 +63,12 @@ class Model:
 
         Raises:
             ConflictError: the name is taken, or the kind does not take this model.
-            ConfigError: machines were named for a serverless endpoint.
+            ConfigError: Azure takes no such name, or machines were named for a serverless endpoint.
             QuotaError, SizeError: Azure has no such machines for you. Nothing is left behind.
         """
         from phi_azure.azure import endpoints
 
+        names.refuse_new_endpoint(endpoint_name)
         if (kind or self.kind) != self.kind:
             raise ConflictError(f"{self.name} comes from a {self.kind} job; only {self.kind} endpoints take it.")
         if self.kind == "serverless" and (size or instances != 1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from phi_azure import model as models_of_ours
+from phi_azure import names
 from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished, NotFoundError, RunCancelled, RunFailed
 
 if TYPE_CHECKING:
@@ -247,10 +248,13 @@ class Run:
 
         Raises:
             ConflictError: the run has not ended well.
+            ConfigError: Azure takes no such name; nothing was sent.
         """
         from phi_azure.azure import managed, models
         from phi_azure.azure.order import RUN_TAG
 
+        if name is not None:
+            names.refuse_model(name)
         if not self.over:
             self.refresh()
         if self.status != "Completed":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi_azure import catalog, dataset
+from phi_azure import catalog, dataset, names
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
@@ -217,10 +217,10 @@ class Workspace:
         return [ModelInfo(one.name, one.version, one.created, one.run_name, one.kind) for one in found]
 
     def endpoint(self, name: str) -> Endpoint:
-        """Finds an endpoint of either kind. Raises NotFoundError."""
+        """Finds an endpoint of either kind. Raises NotFoundError, or ConfigError for what is no name."""
         from phi_azure.azure import endpoints
 
-        _refuse_no_name("endpoint", name)
+        names.refuse_endpoint(name)
         return Endpoint.from_azure(self._connection, endpoints.find(self._connection, name))
 
     def endpoints(self) -> list[EndpointInfo]:
@@ -255,6 +255,7 @@ class Workspace:
 
         if kind not in {"managed", "serverless"}:
             raise ConfigError(f"{kind!r} is no kind of endpoint; there are managed and serverless.")
+        names.refuse_new_endpoint(name)
         base = catalogue.find(self._connection, model)
         if base.id is None:
             raise ConfigError(f"{model} is not in Azure's registry; only what is there can be deployed as it comes.")

@@ -38,6 +38,9 @@ def command(
 
     One MESSAGE, or without it each line of stdin by itself.
     """
+    from phi_azure import names
+
+    names.refuse_endpoint(endpoint_name)
     with session.workspace() as workspace:
         endpoint = workspace.endpoint(endpoint_name)
         for text in [message] if message is not None else _lines():

@@ -31,6 +31,9 @@ def command(
 
     Waits until it answers; on Azure it is paid by the hour until it is removed.
     """
+    from phi_azure import names
+
+    names.refuse_new_endpoint(endpoint)
     if not session.local:
         session.agree(f"{endpoint} costs money each hour until `phi-azure down`. Deploy it?")
     with session.workspace() as workspace:

@@ -18,6 +18,10 @@ def command(session: Session, run_name: str, name: str | None) -> None:
 
     Prints its name and version.
     """
+    from phi_azure import names
+
+    if name is not None:
+        names.refuse_model(name)
     with session.workspace() as workspace:
         model = workspace.run(run_name).register(name)
         session.answer(model_document(model), lambda: click.echo(f"{model.name} {model.version}"))
