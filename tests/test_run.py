@@ -161,7 +161,6 @@ def test_only_a_completed_run_is_registered(emulator: Azure, workspace: Workspac
         send(workspace, chat, ManagedCompute()).register()
 
 
-@ROUTES
 def test_a_bad_model_name_is_refused_before_anything_is_sent(emulator: Azure, workspace: Workspace, chat: Path) -> None:
     """Azure would say so only after the model's files were copied."""
     run = workspace.submit(FineTune(name="tone", training_data=chat)).wait()
@@ -173,6 +172,7 @@ def test_a_bad_model_name_is_refused_before_anything_is_sent(emulator: Azure, wo
     assert len(emulator.requests) == before
 
 
+@ROUTES
 def test_downloads_whole_files(
     workspace: Workspace, chat: Path, tmp_path: Path, route: Serverless | ManagedCompute
 ) -> None:
