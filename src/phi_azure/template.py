@@ -11,9 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from phi_azure.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phi_azure.catalog import PhiModel
     from phi_azure.dataset import Message
 
 Name = Literal["phi3", "phi4", "phi4_mini"]
@@ -87,6 +90,16 @@ def segments(messages: Sequence[Message], name: Name, *, system_role: bool = Tru
 def render(messages: Sequence[Message], name: Name, *, system_role: bool = True) -> str:
     """Returns a row as one text."""
     return "".join(piece.text for piece in segments(messages, name, system_role=system_role))
+
+
+def of(model: PhiModel | None, name: str) -> Name:
+    """Returns a model's template. Raises ConfigError where it has none, or nobody knows it."""
+    if model is None or model.chat_template is None:
+        raise ConfigError(
+            f"the chat template of {name} is not known here, so its rows cannot be rendered or counted.",
+            remedy="Name a Phi that has one, such as Phi-4-mini-instruct; phi-azure models lists them.",
+        )
+    return model.chat_template
 
 
 def marks(name: Name) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from phi_azure.azure import prices
 from phi_azure.cli import run
+from phi_azure.engine import phi_tiny
 from tests.conftest import row
 
 if TYPE_CHECKING:
@@ -49,6 +50,30 @@ def test_plan_is_saved_and_compared(job: Path, capsys: pytest.CaptureFixture[str
     _, made = _json(capsys, "plan", str(job), "--against", "plan.json")
 
     assert {"field": "epochs", "before": 2, "after": 3} in made["changes"]
+
+
+def test_with_a_tokenizer_tokens_are_counted_and_the_cut_is_taken_off(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lies behind max_seq_length is billed on the one route, and takes no time on the other."""
+    _, whole = _json(capsys, "plan", str(job), "--tokenizer", str(phi_tiny.path()))
+    job.write_text(job.read_text("utf-8").replace("epochs: 2", "epochs: 2, max_seq_length: 10"), "utf-8")
+    _, cut = _json(capsys, "plan", str(job), "--tokenizer", str(phi_tiny.path()))
+
+    total = whole["tokens"]["total"]["low"]
+    assert whole["tokens"]["exact"]
+    assert cut["tokens"]["total"] == {"low": total, "high": total}
+    assert f"{total:,} tokens x 2 epochs" in cut["serverless"]["arithmetic"][0]
+    assert f"{total - 20 * 10:,} tokens of the file cut at 10 a row" in cut["managed"]["arithmetic"][0]
+    assert cut["managed"]["arithmetic"][1].startswith("160 tokens x 2 epochs = 320")
+
+
+def test_a_tokenizer_of_another_model_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """phi-tiny has Phi-3's marks, not those of Phi-4."""
+    job.write_text(job.read_text("utf-8") + "model: Phi-4\n", "utf-8")
+
+    assert run(["plan", str(job), "--tokenizer", str(phi_tiny.path())]) == 2
+    assert "does not know <|im_start|>" in capsys.readouterr().err
 
 
 def test_over_budget_exits_10_and_shows_the_plan(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from phi_azure import FineTune, Lora, ManagedCompute, Serverless
 from phi_azure.dataset import FileReport, Report
 from phi_azure.plan import LiveFacts, Plan, plan
+from phi_azure.tokens import TokenCount
 
 TODAY = date(2026, 11, 24)
 GIB = 1024**3
@@ -22,6 +23,11 @@ class Counted:
     high = 2_000_000
     max = 2048
     exact = True
+
+    def after_cut(self, limit: int | None) -> tuple[int, int]:
+        """Cuts nothing: all rows are of one length, and shorter than any limit here."""
+        assert limit is None or limit >= self.max
+        return self.low, self.high
 
 
 REPORT = Report((FileReport("train.jsonl", "training", rows=1000, bytes=9_000_000, characters=8_000_000),))
@@ -48,6 +54,19 @@ def test_serverless_is_tokens_times_epochs_times_price(model: str) -> None:
     assert made.hosting.high == pytest.approx(0.80 * 730)
     assert made.steps == 1000 * 3
     assert made.arithmetic[0] == "2.000 M tokens x 3 epochs = 6.000 M tokens billed"
+
+
+def test_what_is_cut_is_billed_by_the_token_and_not_trained() -> None:
+    """800 rows of 1,000 tokens and 200 of 6,000 are 2 million; cut at 2,048 those 200 have 409,600: 1.2096 million."""
+    counted = TokenCount(1000, 2_000_000, 2_000_000, 2_000_000, 6000, exact=True, lengths={1000: 800, 6000: 200})
+    routes = (Serverless(epochs=3, max_seq_length=2048), ManagedCompute(epochs=3, max_seq_length=2048))
+    jobs = [FineTune(name="tone", training_data=Path("train.jsonl"), route=route) for route in routes]
+
+    sides = plan(jobs[0], REPORT, tokens=counted, today=TODAY), plan(jobs[1], REPORT, tokens=counted, today=TODAY)
+
+    assert sides[0].serverless.arithmetic[0].startswith("2.000 M tokens x 3 epochs = 6.000 M tokens billed (790,400 of")
+    assert "790,400 tokens of the file cut at 2,048 a row" in sides[1].managed.arithmetic[0]
+    assert sides[1].managed.arithmetic[1].startswith("967,680 tokens x 3 epochs = 2.903 M")  # 0.8 x 1.2096, times 3
 
 
 @pytest.mark.parametrize("model", ["Phi-4-mini-instruct", "Phi-4"])

@@ -11,14 +11,18 @@ import click
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
+    from phi_azure import FineTune
     from phi_azure.catalog import Price
+    from phi_azure.dataset import Report
     from phi_azure.plan import Change, Plan, RouteName
+    from phi_azure.tokens import TokenCount
 
 
 @click.command(epilog="Example: phi-azure plan job.yaml --price-per-million 3 --out plan.json")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose budget and results [the job's].")
 @click.option("--price-per-million", type=click.FloatRange(min=0), help="USD for a million trained tokens, serverless.")
+@click.option("--tokenizer", type=click.Path(exists=True, path_type=Path), help="Count with it: DIR or tokenizer.json.")
 @click.option("--live", is_flag=True, help="Read machine prices from Azure's public price list.")
 @click.option("--region", default="eastus", show_default=True, help="Region of the prices that --live reads.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan as JSON.")
@@ -31,6 +35,7 @@ def command(
     file: Path,
     route: RouteName | None,
     price_per_million: float | None,
+    tokenizer: Path | None,
     live: bool,
     region: str,
     out: Path | None,
@@ -46,8 +51,9 @@ def command(
     job = FineTune.from_yaml(file)
     report = check(job, route)
     report.raise_for_errors()
-    hourly = _live_prices(session, region) if live else {}
-    made = plan(job, report, facts=LiveFacts(hourly=hourly, price_per_million=price_per_million), route=route)
+    counted = _count(job, report, tokenizer) if tokenizer else None
+    facts = LiveFacts(hourly=_live_prices(session, region) if live else {}, price_per_million=price_per_million)
+    made = plan(job, report, tokens=counted, facts=facts, route=route)
     changes = _read(against).compare(made) if against else None
     if out:
         out.write_text(json.dumps(made.to_dict(), indent=2) + "\n", encoding="utf-8")
@@ -55,6 +61,16 @@ def command(
     for problem in made.over_budget:
         session.say(f"over budget: {problem}")
     return OverBudget.exit_code if made.over_budget else 0
+
+
+def _count(job: FineTune, report: Report, tokenizer: Path) -> TokenCount | None:
+    """Counts the training rows; None where they lie in Azure."""
+    from phi_azure import catalog, template, tokens
+
+    row = catalog.model(job.base_name)
+    name = template.of(row, job.base_name)
+    paths = [Path(file.path) for file in report.files if file.split == "training"]
+    return tokens.count(paths, tokenizer, name, system_role=row is None or row.system_role) if paths else None
 
 
 def _live_prices(session: Session, region: str) -> dict[str, Price]:

@@ -157,8 +157,9 @@ def _work(row: PhiModel, knobs: Settings, rows: Rows, tokens: Tokens, per_step: 
     padded = " (the most: with padding)" if knobs.batch > 1 and not knobs.padded else ""
     aside = f"; {rows.validation + rows.test:,} set aside" if rows.validation + rows.test else ""
     each_text = f"{each / row.active_parameters:g} operations x {row.active_parameters / 1e9:g} G weights"
+    lost = f"; {words.millions(tokens.cut)} tokens of the file cut at {knobs.length:,} a row" if tokens.cut.high else ""
     lines = (
-        f"{rows.training:,} rows of {rows.given:,} train{aside}",
+        f"{rows.training:,} rows of {rows.given:,} train{aside}{lost}",
         f"{words.millions(once)} tokens x {epochs} = {words.millions(trained)} tokens{padded}",
         f"x {each_text}{' + evaluation' if checked.high else ''} = {words.operations(operations)}",
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from phi_azure import catalog, dataset
 from phi_azure.config import LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.plan import managed, money, serverless, words
-from phi_azure.plan.settings import on_managed, on_serverless
+from phi_azure.plan.settings import on_managed, on_serverless, settings
 from phi_azure.plan.steps import rows_on
 from phi_azure.plan.tokens import of_training
 from phi_azure.plan.values import Existence, Item, LiveFacts, Machine, Plan, RouteName, Side
+from phi_azure.tokens import length_limit
 
 if TYPE_CHECKING:
     from phi_azure.catalog import PhiModel
@@ -34,7 +35,7 @@ def plan(
     Args:
         job: the job as the file has it.
         report: the check of its files; files that lie in Azure are not in it, and leave times and prices open.
-        tokens: their length in tokens; None estimates it from the characters.
+        tokens: what its training rows come to, uncut (`phi_azure.tokens.count`); None estimates it from the characters.
         facts: what was asked of Azure; None takes the catalogue alone.
         today: decides what is retired and how old the tables are; None is this day.
         route: the side that budgets and `creates` are about; None takes the job's.
@@ -45,9 +46,11 @@ def plan(
     there = on_managed(job).route
     pipeline = isinstance(there, ManagedCompute) and there.job == "pipeline"
     length = of_training(report, tokens)
+    limits = length_limit(on_serverless(job), row), settings(on_managed(job), row).length
+    cut = [of_training(report, tokens, limit) for limit in limits]
     sides = (
-        serverless.side(job, row, rows_on(report, splits=False), length, facts, today),
-        managed.side(job, row, rows_on(report, splits=pipeline), length, facts, today),
+        serverless.side(job, row, rows_on(report, splits=False), cut[0], facts, today),
+        managed.side(job, row, rows_on(report, splits=pipeline), cut[1], facts, today),
     )
     asked: RouteName = route or job.route.kind
     chosen = next(side for side in sides if side.route == asked)

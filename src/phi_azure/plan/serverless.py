@@ -26,8 +26,7 @@ def side(job: FineTune, row: PhiModel | None, rows: Rows, tokens: Tokens | None,
     if not isinstance(route, Serverless):
         raise TypeError("the job was not moved")
     closed, why = _offer(row, job, today)
-    billed = tokens.total.times(route.epochs) if tokens else None
-    price, arithmetic = _price(tokens, billed, route.epochs, facts.price_per_million)
+    price, arithmetic = _price(tokens, route.epochs, facts.price_per_million)
     hosting, hosting_lines = money.serverless_hosting(row)
     return Side(
         route="serverless",
@@ -63,13 +62,15 @@ def _offer(row: PhiModel | None, job: FineTune, today: date) -> tuple[bool, str 
     return False, going.message if going else None
 
 
-def _price(
-    tokens: Tokens | None, billed: Range | None, epochs: int, per_million: float | None
-) -> tuple[Range | None, tuple[str, ...]]:
-    if tokens is None or billed is None:
+def _price(tokens: Tokens | None, epochs: int, per_million: float | None) -> tuple[Range | None, tuple[str, ...]]:
+    """Returns the price of the whole file: Azure bills its tokens, cut or not."""
+    if tokens is None:
         return None, ("The rows are not here, so that their tokens are not known.",)
+    whole = tokens.total + tokens.cut
+    billed = whole.times(epochs)
     times = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
-    first = f"{words.millions(tokens.total)} tokens x {times} = {words.millions(billed)} tokens billed"
+    cut = f" ({words.millions(tokens.cut)} of the file are cut, and learnt by nobody)" if tokens.cut.high else ""
+    first = f"{words.millions(whole)} tokens x {times} = {words.millions(billed)} tokens billed{cut}"
     if per_million is None:
         return None, (first, "x price of a million: not known; none is published for a Phi")
     price = billed.times(per_million / 1e6)

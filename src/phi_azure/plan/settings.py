@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phi_azure.config import ManagedCompute, Serverless, with_model_defaults
+from phi_azure.tokens import length_limit
 
 if TYPE_CHECKING:
     from phi_azure.catalog import PhiModel
     from phi_azure.config import FineTune
 
-SERVERLESS_LENGTH = 8192
 _UNKNOWN_CONTEXT = 4096
 _SHARED = ("epochs", "batch_size", "learning_rate", "max_seq_length")
 
@@ -83,10 +83,8 @@ def settings(job: FineTune, row: PhiModel | None) -> Settings:
     route = with_model_defaults(job, row.defaults if row else {}).route
     if not isinstance(route, ManagedCompute):
         raise TypeError("settings are of managed compute")
-    context = row.context if row else _UNKNOWN_CONTEXT
-    wanted = route.max_seq_length if route.max_seq_length > 0 else context
+    length = length_limit(job.model_copy(update={"route": route}), row) or _UNKNOWN_CONTEXT
     if route.job == "finetuning":
-        length = min(wanted if route.max_seq_length > 0 else SERVERLESS_LENGTH, context)
         return Settings(route.epochs, batch=route.batch_size, length=length, rank=8, stage=3, offload=True)
     stage, offload = _deepspeed(route)
     return Settings(
@@ -94,7 +92,7 @@ def settings(job: FineTune, row: PhiModel | None) -> Settings:
         max_steps=route.max_steps,
         batch=route.batch_size,
         accumulation=route.gradient_accumulation_steps,
-        length=min(wanted, context),
+        length=length,
         rank=route.lora.r if route.lora else None,
         optim=route.optim,
         precision=route.precision,

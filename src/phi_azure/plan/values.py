@@ -67,7 +67,7 @@ class Tokens:
     """Length of the training file, in tokens."""
 
     total: Range
-    """All rows that are kept, uncut."""
+    """All rows that are kept, without what is cut."""
     rows: int
     """Those that are kept."""
     longest: int | None
@@ -75,6 +75,8 @@ class Tokens:
     exact: bool
     how: str
     """By what it was counted or estimated."""
+    cut: Range = Range(0, 0)
+    """What lies behind the tokens of a row that count: nobody learns it."""
 
     def of(self, rows: int) -> Range:
         """Returns the tokens of so many rows of average length."""
