@@ -12,6 +12,8 @@ from phi_azure import ConfigError, dataset, tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
+PHI3 = tokens.Reader("phi3")
+
 
 @pytest.fixture
 def chats(tmp_path: Path) -> Path:
@@ -48,7 +50,7 @@ def test_an_empty_report_has_no_tokens(tmp_path: Path) -> None:
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, chats: Path) -> None:
     """The message says what to give."""
     with pytest.raises(ConfigError, match=r"no tokenizer\.json there"):
-        tokens.count([chats], tmp_path, "phi3")
+        tokens.count([chats], tmp_path, PHI3)
 
 
 @pytest.mark.engine
@@ -64,7 +66,7 @@ def test_a_count_is_that_of_transformers(chats: Path) -> None:
         text = theirs.apply_chat_template(json.loads(line)["messages"], tokenize=False)
         lengths.append(len(theirs(text, add_special_tokens=False)["input_ids"]))
 
-    found = tokens.count([chats], phi_tiny.path(), "phi3")
+    found = tokens.count([chats], phi_tiny.path(), PHI3)
 
     assert (found.rows, found.total, found.max) == (20, sum(lengths), max(lengths))
     assert found.exact
@@ -76,8 +78,8 @@ def test_a_cut_is_counted(chats: Path) -> None:
     """Of the long row nothing that is learnt is left; the line is named."""
     from phi_azure.engine import phi_tiny
 
-    whole = tokens.count([chats], phi_tiny.path(), "phi3")
-    found = tokens.count([chats], phi_tiny.path(), "phi3", max_seq_length=64)
+    whole = tokens.count([chats], phi_tiny.path(), PHI3)
+    found = tokens.count([chats], phi_tiny.path(), tokens.Reader("phi3", max_seq_length=64))
 
     assert (found.cut_rows, found.cut_tokens) == (1, whole.max - 64)
     assert (found.no_answer, found.end_cut) == (1, 1)

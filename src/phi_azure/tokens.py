@@ -77,16 +77,42 @@ class TokenCount:
         return min(self.low, self.rows * limit), min(self.high, self.rows * limit)
 
 
-def length_limit(job: FineTune, model: PhiModel | None) -> int | None:
-    """Returns how many tokens of a row the job reads: what the file says, but not more than the model takes.
+@dataclass(frozen=True)
+class Reader:
+    """How a model reads rows."""
 
-    None where neither says it. Rules of azureml-acft-contrib-hf-nlp 0.0.91; the serverless default is the service's.
-    """
+    template: templates.Name
+    system_role: bool = True
+    """False where its template has no place for a system message."""
+    max_seq_length: int | None = None
+    """Tokens of a row that count; None cuts nothing."""
+    model: str = ""
+    """Its name, for people."""
+
+    def segments(self, row: Row) -> list[templates.Segment]:
+        """Returns a row in the pieces that its template writes."""
+        return templates.segments(row.messages, self.template, system_role=self.system_role)
+
+
+def length_limit(job: FineTune, model: PhiModel | None) -> int | None:
+    """Returns how many tokens of a row the job reads; None where neither the job nor the model says it."""
     route = job.route
-    asked = route.max_seq_length if (route.max_seq_length or -1) > 0 else None
-    if asked is None and (route.kind == "serverless" or route.job == "finetuning"):
-        asked = SERVERLESS_LENGTH
-    return min((length for length in (asked, model.context if model else None) if length), default=None)
+    by_service = route.kind == "serverless" or route.job == "finetuning"
+    return cut_length(route.max_seq_length, model, by_service=by_service)
+
+
+def cut_length(asked: int | None, model: PhiModel | None, *, by_service: bool) -> int | None:
+    """Returns how many tokens of a row count: those asked for, but not more than the model takes.
+
+    Rules of azureml-acft-contrib-hf-nlp 0.0.91.
+
+    Args:
+        asked: what a person set; None and -1 leave it open.
+        model: says how many tokens it takes, and with that what holds on managed compute if nothing is asked.
+        by_service: whether the service's own default holds instead, as in fine-tuning jobs.
+    """
+    wanted = asked if asked and asked > 0 else SERVERLESS_LENGTH if by_service else None
+    return min((length for length in (wanted, model.context if model else None) if length), default=None)
 
 
 def estimate(report: Report) -> TokenCount:
@@ -98,63 +124,42 @@ def estimate(report: Report) -> TokenCount:
     return TokenCount(kept, total, low, high, LONGEST * round(high / kept) if kept else 0, exact=False)
 
 
-def count(
-    paths: Iterable[Path],
-    tokenizer: Path,
-    name: templates.Name,
-    *,
-    max_seq_length: int | None = None,
-    system_role: bool = True,
-    notes: Notes | None = None,
-) -> TokenCount:
+def count(paths: Iterable[Path], tokenizer: Path, reader: Reader) -> TokenCount:
     """Counts with a model's tokenizer, on all cores, in constant memory.
 
     Args:
         paths: files of rows; those that Azure leaves out or cannot read are passed over, `phi-azure check` names them.
         tokenizer: a tokenizer.json, or a model's folder that holds one.
-        name: the model's chat template.
-        max_seq_length: tokens of a row that count; None cuts nothing.
-        system_role: False where the model's template has no place for a system message.
-        notes: takes a problem for each row that is cut or teaches nothing.
+        reader: the model's template, and how much of a row it reads.
 
     Raises:
         ConfigError: there is no tokenizer, it is another model's, or the package `tokenizers` is missing.
     """
-    encoder, notes = load(tokenizer, name), notes or Notes(0)
-    return _summary([_tally(path, encoder, name, max_seq_length, system_role, notes) for path in paths])
+    encoder = load(tokenizer, reader.template)
+    return _summary([_tally(path, encoder, reader, Notes(0)) for path in paths], reader)
 
 
-def check(
-    report: Report,
-    tokenizer: Path,
-    name: templates.Name,
-    *,
-    max_seq_length: int | None = None,
-    system_role: bool = True,
-    limit: int = LIMIT,
-) -> tuple[Report, TokenCount]:
+def check(report: Report, tokenizer: Path, reader: Reader, *, limit: int = LIMIT) -> tuple[Report, TokenCount]:
     """Counts the files of a report, and adds what the cut does to their rows to its problems.
 
     Args:
         report: what `dataset.check` found; files of which nothing is kept are left out.
         tokenizer: as in `count`.
-        name: likewise.
-        max_seq_length: likewise.
-        system_role: likewise.
+        reader: likewise.
         limit: problems of one code that are kept; more are counted.
 
     Raises:
         ConfigError: as `count` does.
     """
-    encoder, notes = load(tokenizer, name), Notes(limit)
+    encoder, notes = load(tokenizer, reader.template), Notes(limit)
     tallies = []
     for file in report.files:
         if file.kept:
-            tally = _tally(Path(file.path), encoder, name, max_seq_length, system_role, notes)
+            tally = _tally(Path(file.path), encoder, reader, notes)
             tallies.append(tally)
             if file.split == "training" and tally.rows == tally.no_answer > 0:
                 notes.add(_nothing_to_learn(file.path))
-    return report.with_notes(notes), _summary(tallies)
+    return report.with_notes(notes), _summary(tallies, reader)
 
 
 def load(tokenizer: Path, name: templates.Name | None = None) -> Any:
@@ -231,8 +236,6 @@ def _token_at(encoding: Any, start: int, end: int) -> int:
 class _Tally:
     """The sums of one file."""
 
-    path: str
-    limit: int | None
     lengths: Counter[int] = field(default_factory=Counter)
     trained: int = 0
     cut_rows: int = 0
@@ -253,31 +256,29 @@ class _Tally:
         self.end_cut += not found.ends
 
 
-def _tally(
-    path: Path, encoder: Any, name: templates.Name, limit: int | None, system_role: bool, notes: Notes
-) -> _Tally:
-    tally = _Tally(str(path), limit)
-    for chunk in _chunks(path, name, system_role):
-        texts = ["".join(piece.text for piece in pieces) for _, pieces in chunk]
+def _tally(path: Path, encoder: Any, reader: Reader, notes: Notes) -> _Tally:
+    tally = _Tally()
+    for chunk in _chunks(path, reader):
+        texts = ["".join([piece.text for piece in pieces]) for _, pieces in chunk]
         encoded = encoder.encode_batch(texts, add_special_tokens=False)
         for (line, pieces), encoding in zip(chunk, encoded, strict=True):
-            found = lengths(pieces, encoding, limit)
+            found = lengths(pieces, encoding, reader.max_seq_length)
             tally.add(found)
             if found.cut or not found.trained:
-                for problem in _problems(tally.path, line, found, limit):
+                for problem in _problems(str(path), line, found, reader.max_seq_length):
                     notes.add(problem)
     return tally
 
 
-def _chunks(path: Path, name: templates.Name, system_role: bool) -> Iterator[list[tuple[int, list[templates.Segment]]]]:
+def _chunks(path: Path, reader: Reader) -> Iterator[list[tuple[int, list[templates.Segment]]]]:
     """Yields rows in pieces, as many as are encoded at once: not too many, and not too long ones."""
     chunk, characters = [], 0
     for line, row in rows(path):
         if not _is_kept(row):
             continue
-        pieces = templates.segments(row.messages, name, system_role=system_role)
+        pieces = reader.segments(row)
         chunk.append((line, pieces))
-        characters += sum(len(piece.text) for piece in pieces)
+        characters += sum([len(piece.text) for piece in pieces])
         if len(chunk) == _CHUNK or characters > _CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
@@ -315,7 +316,7 @@ def _nothing_to_learn(path: str) -> Problem:
     )
 
 
-def _summary(tallies: Sequence[_Tally]) -> TokenCount:
+def _summary(tallies: Sequence[_Tally], reader: Reader) -> TokenCount:
     lengths: Counter[int] = Counter()
     for tally in tallies:
         lengths.update(tally.lengths)
@@ -331,7 +332,7 @@ def _summary(tallies: Sequence[_Tally]) -> TokenCount:
         median=_share(lengths, 0.5),
         p95=_share(lengths, 0.95),
         trained=sum(tally.trained for tally in tallies),
-        max_seq_length=tallies[0].limit if tallies else None,
+        max_seq_length=reader.max_seq_length,
         cut_rows=sum(tally.cut_rows for tally in tallies),
         cut_tokens=sum(tally.cut_tokens for tally in tallies),
         no_answer=sum(tally.no_answer for tally in tallies),

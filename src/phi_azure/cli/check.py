@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi_azure.cli.documents import report_document
+from phi_azure.cli.documents import report_document, tokens_document
+from phi_azure.cli.reading import job_of, length_option, model_of, reader_of, tokenizer_option
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
-    from phi_azure.catalog import PhiModel
-    from phi_azure.dataset import Report, Route
+    from phi_azure import FineTune
+    from phi_azure.dataset import Route
 
 BAD_DATA = 3
 _MOST = 3  # training, validation, test
@@ -24,6 +25,8 @@ _MOST = 3  # training, validation, test
 @click.option("--test", type=click.Path(path_type=Path), help="Rows that are kept for the end.")
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose rules [the job's, else serverless].")
 @click.option("--model", help="The model that is to learn; it says whether there is a system role.")
+@tokenizer_option
+@length_option
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Problems kept of each kind.")
 @shared_options
 @click.pass_obj
@@ -35,21 +38,30 @@ def command(
     test: Path | None,
     route: Route | None,
     model: str | None,
+    tokenizer: Path | None,
+    max_seq_length: int | None,
     limit: int,
 ) -> int:
     """Check data files, and name every problem.
 
     FILE is training data, then validation and test data; or one job file, whose data files are then checked. JSONL
-    with one conversation a line; on managed compute also json, csv, tsv and parquet. Exit code 3: there are errors.
+    with one conversation a line; on managed compute also json, csv, tsv and parquet. With --tokenizer tokens are
+    counted and rows that get cut are named. Exit code 3: there are errors.
     """
-    from phi_azure import dataset, display
+    from phi_azure import dataset, display, tokens
 
     given = _given(files, validation, test)
-    if files[0].suffix in {".yaml", ".yml"} and given[1:] == (None, None):
-        report = _check_job(files[0], route, limit)
-    else:
-        report = dataset.check_files(given[0], given[1], given[2], route or "serverless", _model(model), limit=limit)
-    session.answer(report_document(report), lambda: display.show_report(session.data(), report))
+    job = job_of(files[0]) if given[1:] == (None, None) else None
+    row = model_of(model, job)
+    if job:
+        given, route = _files_of(files[0], job), route or job.route.kind
+    report = dataset.check_files(*given, route=route or "serverless", model=row, limit=limit)
+    counted = tokens.estimate(report)
+    if tokenizer:
+        reader = reader_of(row, job, route or "serverless", max_seq_length)
+        report, counted = tokens.check(report, tokenizer, reader, limit=limit)
+    document = {**report_document(report), "tokens": tokens_document(counted)}
+    session.answer(document, lambda: display.show_report(session.data(), report, tokens=counted))
     return 0 if report.ok else BAD_DATA
 
 
@@ -66,27 +78,11 @@ def _given(
     return files[0], second or validation, third or test
 
 
-def _model(name: str | None) -> PhiModel | None:
-    from phi_azure import catalog
+def _files_of(file: Path, job: FineTune) -> tuple[Path, Path | None, Path | None]:
+    """Returns the files of a job; data assets lie in Azure, not here."""
+    from phi_azure.config import is_in_azure
 
-    if name is None:
-        return None
-    row = catalog.model(name.partition(":")[0])
-    if row is None:
-        meant = catalog.nearest(name)
-        raise click.UsageError(f"There is no Phi {name!r}{f'; did you mean {meant}?' if meant else '.'}")
-    return row
-
-
-def _check_job(file: Path, route: Route | None, limit: int) -> Report:
-    """Checks the files of a job by its own route and model; data assets lie in Azure, not here."""
-    from phi_azure import FineTune, catalog, dataset
-
-    job = FineTune.from_yaml(file)
-    paths = (job.training_data, job.validation_data, getattr(job, "test_data", None))
-    training, validation, test = (None if path and str(path).startswith("azureml:") else path for path in paths)
-    if training is None:
+    if is_in_azure(job.training_data):
         raise click.UsageError(f"{file}: its training data is a data asset of Azure; there is no file here to check.")
-    name = getattr(job, "base_name", None) or str(job.model).partition(":")[0]
-    model = catalog.model(name)
-    return dataset.check_files(training, validation, test, route=route or job.route.kind, model=model, limit=limit)
+    validation, test = (None if is_in_azure(path) else path for path in (job.validation_data, job.test_data))
+    return job.training_data, validation, test

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phi_azure.endpoint import Endpoint
     from phi_azure.model import Model
     from phi_azure.run import Run
+    from phi_azure.tokens import TokenCount
 
 
 def report_document(report: Report) -> dict[str, object]:
@@ -29,6 +30,21 @@ def report_document(report: Report) -> dict[str, object]:
         "files": list(report.files),
         "problems": list(report.problems),
     }
+
+
+def tokens_document(count: TokenCount) -> dict[str, object]:
+    """Returns how many tokens rows have; what an estimate cannot tell is null."""
+    names = ("rows", "exact", "total", "low", "high", "trained", "min", "median", "p95", "max")
+    document = {name: getattr(count, name) for name in names}
+    if not count.exact:
+        return {**document, "max": None, "max_seq_length": None, "cut": None}
+    cut = {
+        "rows": count.cut_rows,
+        "tokens": count.cut_tokens,
+        "end_cut": count.end_cut,
+        "no_trained_token": count.no_answer,
+    }
+    return {**document, "max_seq_length": count.max_seq_length, "cut": cut}
 
 
 def run_document(run: Run) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phi_azure.cli.reading import model_of, reader_of, tokenizer_option
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose budget and results [the job's].")
 @click.option("--price-per-million", type=click.FloatRange(min=0), help="USD for a million trained tokens, serverless.")
-@click.option("--tokenizer", type=click.Path(exists=True, path_type=Path), help="Count with it: DIR or tokenizer.json.")
+@tokenizer_option
 @click.option("--live", is_flag=True, help="Read machine prices from Azure's public price list.")
 @click.option("--region", default="eastus", show_default=True, help="Region of the prices that --live reads.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan as JSON.")
@@ -65,12 +66,11 @@ def command(
 
 def _count(job: FineTune, report: Report, tokenizer: Path) -> TokenCount | None:
     """Counts the training rows; None where they lie in Azure."""
-    from phi_azure import catalog, template, tokens
+    from phi_azure import tokens
 
-    row = catalog.model(job.base_name)
-    name = template.of(row, job.base_name)
     paths = [Path(file.path) for file in report.files if file.split == "training"]
-    return tokens.count(paths, tokenizer, name, system_role=row is None or row.system_role) if paths else None
+    reader = reader_of(model_of(None, job), job, job.route.kind)
+    return tokens.count(paths, tokenizer, reader) if paths else None
 
 
 def _live_prices(session: Session, region: str) -> dict[str, Price]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from phi_azure.dataset import FileReport, Level, Problem, Report
+    from phi_azure.tokens import TokenCount
 
 _FEW = 3  # places of one kind of problem that are shown
 _WIDTH = 78
@@ -31,13 +32,14 @@ def show_reports(out: Console, reports: Iterable[Report], shown: int = _FEW) -> 
         show_report(out, report, shown)
 
 
-def show_report(out: Console, report: Report, shown: int = _FEW) -> None:
-    """Prints each file's rows and problems, and what Azure would do with the files.
+def show_report(out: Console, report: Report, shown: int = _FEW, *, tokens: TokenCount | None = None) -> None:
+    """Prints each file's rows and problems, how long they are, and what Azure would do with the files.
 
     Args:
         out: where to.
         report: what a check found.
         shown: problems of one kind that are printed with their place; the rest is a number.
+        tokens: what the rows come to.
     """
     for file in report.files:
         of_file = [problem for problem in report.problems if problem.file == file.path]
@@ -45,6 +47,8 @@ def show_report(out: Console, report: Report, shown: int = _FEW) -> None:
         for level in _STYLES:
             _show_level(out, [problem for problem in of_file if problem.level == level], shown)
     _show_rest(out, report)
+    for line in _token_lines(tokens) if tokens and tokens.rows else ():
+        _wrapped(out, "  ", line)
     style = "green" if report.ok else "red"
     _wrapped(out, f"{'✓' if report.ok else '✗'} ", outcome(report), style)
 
@@ -91,6 +95,19 @@ def _show_rest(out: Console, report: Report) -> None:
     for code, count in report.counts.items():
         if count > kept.get(code, 0):
             out.print(f"  [dim]{code}: {count:,} in all[/]", highlight=False)
+
+
+def _token_lines(count: TokenCount) -> Iterator[str]:
+    if not count.exact:
+        between = f"{count.low:,} to {count.high:,}"
+        yield f"tokens: about {count.total:,} ({between}), estimated from characters; --tokenizer DIR counts them"
+        return
+    yield (
+        f"tokens: {count.total:,}, counted; a row has {count.min:,} to {count.max:,}, half of them up to "
+        f"{count.median:,}, 95 in 100 up to {count.p95:,}"
+    )
+    cut = f"; cut at {count.max_seq_length:,} a row: {count.cut_tokens:,}" if count.max_seq_length else ""
+    yield f"tokens that are trained: {count.trained:,}{cut}"
 
 
 def _wrapped(out: Console, indent: str, text: str, style: str = "") -> None:
