@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 import pytest
@@ -13,9 +13,6 @@ from phi_azure import errors
 from phi_azure.cli import VERBS, group, run
 from phi_azure.cli.failure import explain
 from phi_azure.cli.session import Session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CODES = {
     errors.PhiAzureError: 1,
@@ -158,6 +155,30 @@ def test_interruption_elsewhere_promises_nothing(capsys: pytest.CaptureFixture[s
 
     assert code == 130
     assert capsys.readouterr().err == "error: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("session", "where"),
+    [
+        (Session(), ""),
+        (Session(local=True), " --local"),
+        (Session(local=True, folder=Path("my things")), " --local --folder 'my things'"),
+        (Session(config=Path("prod/config.json")), " --config prod/config.json"),
+        (Session(config=Path("it's.json")), """ --config 'it'"'"'s.json'"""),
+    ],
+    ids=["azure", "local", "folder", "config", "quote"],
+)
+def test_commands_to_run_again_keep_where_one_works(
+    session: Session, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A remedy can be copied: it leads to the same workspace."""
+    explain(errors.NotFinished("not yet", remedy="phi-azure wait tone-1"), session)
+    explain(errors.NotFoundError("none", remedy="`phi-azure runs` lists them; phi-azure models does not."), session)
+
+    err = capsys.readouterr().err
+    assert f"remedy: phi-azure wait tone-1{where}\n" in err
+    assert f"remedy: `phi-azure runs{where}` lists them; phi-azure models does not.\n" in err
+    assert session.again("wait", "tone 1") == f"phi-azure wait 'tone 1'{where}"
 
 
 def test_unexpected_error_is_called_a_bug_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:

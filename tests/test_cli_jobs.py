@@ -120,6 +120,34 @@ def test_failed_run_exits_1_with_the_reason(phi: Command, azure: testing.Azure) 
     assert "CUDA out of memory" in err
 
 
+def test_remedy_of_a_failed_run_resumes_it_from_the_same_folder(phi: Command, azure: testing.Azure) -> None:
+    """Where training had begun on managed compute: the command to go on, ready to copy."""
+    azure.jobs.script(fails_in="chat_completion_finetune")
+
+    _, _, err = phi("submit", "managed.yaml", "--yes", "--wait", "--config", "config.json")
+
+    name = phi("runs", "--json")[1].partition('"name": "')[2].partition('"')[0]
+    assert f"`phi-azure logs {name} --config config.json` shows more." in err
+    assert f"`phi-azure resume {name} --config config.json` goes on" in err
+
+
+@pytest.mark.parametrize(
+    ("route", "script"),
+    [("serverless", {"fails_in": "chat_completion_finetune"}), ("managed", {"fails_in": "chat_completion_model_import"})],
+)
+def test_remedy_of_a_failed_run_does_not_promise_what_cannot_be(
+    route: str, script: dict[str, str], phi: Command, azure: testing.Azure
+) -> None:
+    """Azure keeps no checkpoint of a serverless job, and there is none before training."""
+    azure.jobs.script(**script)
+
+    code, _, err = phi("submit", f"{route}.yaml", "--yes", "--wait")
+
+    assert code == 1
+    assert "phi-azure logs" in err
+    assert "phi-azure resume" not in err
+
+
 def test_cancelled_run_exits_8(phi: Command, azure: testing.Azure) -> None:
     """`wait` tells a cancelled run from a failed one."""
     azure.jobs.script(runs=3600)

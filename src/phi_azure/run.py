@@ -227,7 +227,7 @@ class Run:
             raise ConflictError(
                 f"{self.name} is {self.status}; only a run that failed or was cancelled can be resumed."
             )
-        if self._record.kind == "FineTuning" and not self._connection.local:
+        if not self._keeps_checkpoints:
             raise ConfigError(
                 f"{self.name} is a fine-tuning job; Azure keeps no checkpoint of it that a new job could take.",
                 remedy="Submit it again, or train with ManagedCompute(job='pipeline'), which can be resumed.",
@@ -320,8 +320,21 @@ class Run:
         if self.status == "Completed":
             return self
         if self.status == "Canceled":
-            raise RunCancelled(f"{self.name} was cancelled.", remedy=f"phi-azure resume {self.name}")
-        raise RunFailed(f"{self.name} is {self.status}: {self._why()}", remedy=f"phi-azure logs {self.name}")
+            raise RunCancelled(f"{self.name} was cancelled.", remedy=self._way_on())
+        remedy = " ".join(part for part in (f"`phi-azure logs {self.name}` shows more.", self._way_on()) if part)
+        raise RunFailed(f"{self.name} is {self.status}: {self._why()}", remedy=remedy)
+
+    @property
+    def _keeps_checkpoints(self) -> bool:
+        """Whether a new job could take them: Azure shows none of a fine-tuning job."""
+        return self._record.kind != "FineTuning" or self._connection.local
+
+    def _way_on(self) -> str | None:
+        """Returns the command that goes on, where training had begun and leaves checkpoints that can be taken."""
+        training = _training(self._step_records()) or self._record
+        if not (self._keeps_checkpoints and training.started):
+            return None
+        return f"`phi-azure resume {self.name}` goes on from its last checkpoint."
 
     def _why(self) -> str:
         """Returns Azure's reason, that of the step that failed, and the end of its log."""

@@ -25,7 +25,7 @@ def find(connection: Connection, name: str, version: str | None) -> Any:
     except NotFoundError as error:
         what = f"{name} with version {version}" if version else name
         raise NotFoundError(
-            f"there is no model {what} in {connection.workspace}.", remedy="`phi-azure models` lists them."
+            f"there is no model {what} in {connection.workspace}.", remedy="`phi-azure models --registered` lists them."
         ) from error
 
 

@@ -35,7 +35,7 @@ def command(
 
     names.refuse_new_endpoint(endpoint)
     if not session.local:
-        session.agree(f"{endpoint} costs money each hour until `phi-azure down`. Deploy it?")
+        session.agree(f"{endpoint} costs money each hour until `{session.again('down')}`. Deploy it?")
     with session.workspace() as workspace:
         if base:
             base_model = f"{model_name}:{version}" if version else model_name

@@ -36,7 +36,7 @@ def explain(error: BaseException, session: Session) -> int:
 def _describe(error: BaseException, session: Session) -> tuple[int, str, str, str | None]:
     """Returns the exit code, the short word, what went wrong and what to do."""
     if isinstance(error, PhiAzureError):
-        return error.exit_code, error.code, str(error), error.remedy
+        return error.exit_code, error.code, str(error), session.here(error.remedy) if error.remedy else None
     if isinstance(error, click.ClickException):
         return USAGE, "usage", error.format_message(), _usage_remedy(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
@@ -56,8 +56,8 @@ def _interrupted(session: Session) -> str:
 def _come_back(session: Session) -> str | None:
     if session.watched is None:
         return None
-    come_back = session.again(f"wait {session.watched}")
-    return f"come back with: {come_back}; stop it with: {session.again(f'cancel {session.watched}')}"
+    come_back, stop = (session.again(verb, session.watched) for verb in ("wait", "cancel"))
+    return f"come back with: {come_back}; stop it with: {stop}"
 
 
 def _bug_remedy(session: Session) -> str:

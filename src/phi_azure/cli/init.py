@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ def job_file(file: Path, route: str, *, example: bool) -> str:
         numbers |= {"cluster": "gpu-cluster", "size": "Standard_NC24ads_A100_v4"}
     top = {"name": "headline-sentiment", "training_data": "train.jsonl", "validation_data": "validation.jsonl"}
     lines = [
-        f"# phi-azure submit {file} --wait{' --local' if example else ''}",
+        f"# phi-azure submit {shlex.quote(str(file))} --wait{' --local' if example else ''}",
         "# --local rehearses the job on this machine. A field behind a # has the value that holds without it.",
         *(_for_phi_tiny() if example else []),
         *_fields(FineTune, top, leave_out={"route"}),

@@ -17,4 +17,4 @@ def command(session: Session, limit: int) -> None:
 
     with session.workspace() as workspace:
         runs = workspace.runs(limit=limit)
-    session.answer(runs, lambda: display.show_runs(session.data(), runs))
+    session.answer(runs, lambda: display.show_runs(session.data(), runs, session.again("submit", "job.yaml")))

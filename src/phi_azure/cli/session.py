@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from phi_azure.workspace import Workspace
 
 Command = TypeVar("Command", bound="Callable[..., object]")
+_FOLDER = ".phi-azure"
+_IN_A_WORKSPACE = "submit|runs|show|logs|wait|cancel|resume|register|deploy|chat|download|down|models --registered"
+_COMMAND = re.compile(
+    rf"(?<=`)phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*(?=`)|^phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*$"
+)
 
 
 @dataclass
@@ -27,7 +34,7 @@ class Session:
     """One command's surroundings; options given before or after the verb end up here."""
 
     local: bool = False
-    folder: Path = Path(".phi-azure")
+    folder: Path = Path(_FOLDER)
     config: Path | None = None
     json: bool = False
     yes: bool = False
@@ -39,7 +46,7 @@ class Session:
     def from_environment(cls, *, json: bool, debug: bool) -> Session:
         """Reads PHI_AZURE_LOCAL and PHI_AZURE_FOLDER."""
         local = os.environ.get("PHI_AZURE_LOCAL", "").lower() in {"1", "true", "yes", "on"}
-        return cls(local=local, folder=Path(os.environ.get("PHI_AZURE_FOLDER") or ".phi-azure"), json=json, debug=debug)
+        return cls(local=local, folder=Path(os.environ.get("PHI_AZURE_FOLDER") or _FOLDER), json=json, debug=debug)
 
     def workspace(self) -> Workspace:
         """Opens the workspace: on this machine with --local, else the one that config.json names."""
@@ -80,12 +87,19 @@ class Session:
             self.say("Nothing was done.")
             raise click.exceptions.Exit(1)
 
-    def again(self, command: str) -> str:
+    def again(self, *words: str) -> str:
         """Returns a command line that works where this one did."""
-        where = " --local" if self.local else ""
-        if self.local and self.folder != Path(".phi-azure"):
-            where += f" --folder {self.folder}"
-        return f"phi-azure {command}{where}"
+        return shlex.join(["phi-azure", *words, *self._where()])
+
+    def here(self, text: str) -> str:
+        """Completes the commands of a text, which stand in backticks or are all of it, so that they work here too."""
+        return _COMMAND.sub(lambda found: found[0] + "".join(f" {shlex.quote(word)}" for word in self._where()), text)
+
+    def _where(self) -> list[str]:
+        """Returns the options that lead to the workspace of this command."""
+        if self.local:
+            return ["--local"] + (["--folder", str(self.folder)] if self.folder != Path(_FOLDER) else [])
+        return ["--config", str(self.config)] if self.config else []
 
 
 def shared_options(command: Command) -> Command:

@@ -37,12 +37,10 @@ def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
             print_plain(out, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def show_runs(out: Console, runs: Sequence[RunInfo]) -> None:
-    """Prints runs, a line each."""
+def show_runs(out: Console, runs: Sequence[RunInfo], submit: str = "phi-azure submit job.yaml") -> None:
+    """Prints runs, a line each; where there are none, the command that starts one."""
     rows = [[run.name, run.status, run.route, age(run.created)] for run in runs]
-    show_table(
-        out, ["run", "status", "route", "started"], rows, empty="No runs yet. Start one: phi-azure submit job.yaml"
-    )
+    show_table(out, ["run", "status", "route", "started"], rows, empty=f"No runs yet. Start one: {submit}")
 
 
 def show_models(out: Console, models: Sequence[ModelInfo]) -> None:
