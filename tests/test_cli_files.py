@@ -112,3 +112,61 @@ def test_submit_of_missing_data_exits_3(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert code == 3
     assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runs", "--local", "--folder", "file"], "file is a file; name a folder"),
+        (["runs", "--local", "--folder", "file/x"], "file is a file; file/x cannot be made"),
+        (["runs", "--local", "--folder", ""], "it is empty"),
+        (["demo", "--folder", "file/x"], "file is a file"),
+        (["emulator", "--state", "file/x", "--", "true"], "file is a file"),
+        (["init", "file/job.yaml"], "file is a file; file/job.yaml cannot be made"),
+        (["init", "file/x/job.yaml", "--example", "headlines"], "file is a file"),
+        (["download", "tone", "--to", "file", "--local"], "file is a file; name a folder"),
+        (["download", "tone", "--to", "file/x", "--local"], "file is a file"),
+        (["download", "file", "--local"], "file is a file; name a folder with --to"),
+        (["split", "rows.jsonl", "--out", "file/x"], "file is a file"),
+        (["schema", "--out", "file/schema.json"], "file/schema.json: not a directory"),
+        (["schema", "--out", "nowhere/schema.json"], "nowhere/schema.json: no such file"),
+        (["runs", "--config", "nope.json"], "nope.json: no such file"),
+        (["runs", "--config", "folder"], "config.json: no such file"),
+        (["runs", "--config", "file"], "file is not JSON"),
+        (["runs", "--config", "list.json"], "lacks subscription_id, resource_group, workspace_name"),
+        (["runs", "--config", "numbers.json"], "it lacks resource_group, workspace_name"),
+    ],
+    ids=" ".join,
+)
+def test_paths_that_cannot_be_are_refused_in_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 with the place and the reason; nothing is made."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "list.json").write_text("[]", encoding="utf-8")
+    numbers = {"subscription_id": "a", "resource_group": 1, "workspace_name": " "}
+    (tmp_path / "numbers.json").write_text(json.dumps(numbers), encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+
+    code = run(words)
+
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
+    assert "bug" not in captured.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_the_environment_that_is_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PHI_AZURE_FOLDER is looked at as --folder is."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PHI_AZURE_FOLDER", "file")
+
+    code = run(["runs", "--local"])
+
+    assert code == 2
+    assert "file is a file" in capsys.readouterr().err

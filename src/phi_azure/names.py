@@ -1,4 +1,4 @@
-"""Names that Azure gives to nothing: said here, with one that it takes, before a request is sent.
+"""Names that cannot be: of what Azure would not make, with one that it takes, and of folders below a file.
 
 Endpoints: how-to-manage-quotas (2026-01-27); models: the pattern of azure-ai-ml 1.35.2.
 """
@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 from phi_azure.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*")
 _FOUND_ENDPOINT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
@@ -48,6 +52,11 @@ def like_endpoint(name: str) -> str:
 def like_model(name: str) -> str:
     """Returns the nearest name that a model can have."""
     return re.sub(r"[^a-zA-Z0-9._-]+", "-", _plain(name)).strip("._-")[:_LONGEST_MODEL] or "my-model"
+
+
+def file_in_the_way(folder: Path) -> Path | None:
+    """Returns the file that keeps a folder from being made at this place, or None."""
+    return next((part for part in (folder, *folder.parents) if part.exists() and not part.is_dir()), None)
 
 
 def _refusal(kind: str, name: str, why: str, rule: str, instead: str) -> ConfigError:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from phi_azure.plan import Plan
 
 CONFIG = "config.json"
+_IDS = ("subscription_id", "resource_group", "workspace_name")
+_DOWNLOAD = "Download it in the studio (the workspace's name, top right), or work on this machine: --local."
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,7 @@ class Workspace:
         Raises:
             ConfigError: there is no such file, or it does not name a workspace.
         """
-        file = _find_config(path)
-        try:
-            values = json.loads(file.read_text(encoding="utf-8-sig"))
-            ids = values["subscription_id"], values["resource_group"], values["workspace_name"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{file} does not name a workspace: it needs subscription_id, resource_group and workspace_name."
-            raise ConfigError(message, remedy="Download it in the studio: the workspace's name, top right.") from error
-        return cls(*ids, credential)
+        return cls(*_read_config(_find_config(path)), credential)
 
     @classmethod
     def local(
@@ -102,9 +97,14 @@ class Workspace:
             folder: where everything is kept; jobs go on when this process ends.
             weights: folders with real weights, by model name; without them a tiny Phi stands in.
             on_event: is told what is made, reused and uploaded on the way.
+
+        Raises:
+            ConfigError: a file stands where the folder would be.
         """
         from phi_azure.emulator import open_folder
 
+        if blocked := names.file_in_the_way(Path(folder)):
+            raise ConfigError(f"{folder} is to be the workspace's folder, and {blocked} is a file; name another.")
         opened = open_folder(Path(folder), weights=weights)
         made = cls(
             opened.subscription_id, opened.resource_group, opened.workspace, opened.credential, on_event=on_event
@@ -402,7 +402,20 @@ def _find_config(path: Path | str | None) -> Path:
         for candidate in (folder / CONFIG, folder / ".azureml" / CONFIG):
             if candidate.is_file():
                 return candidate
-    raise ConfigError(
-        f"there is no {CONFIG} here or in a folder above.",
-        remedy="Download it in the studio (the workspace's name, top right), or work on this machine: --local.",
-    )
+    raise ConfigError(f"there is no {CONFIG} here or in a folder above.", remedy=_DOWNLOAD)
+
+
+def _read_config(file: Path) -> tuple[str, str, str]:
+    """Reads the ids that make up a workspace's address."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {(error.strerror or str(error)).lower()}.", remedy=_DOWNLOAD) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not JSON: {error}.", remedy=_DOWNLOAD) from error
+    found = values if isinstance(values, dict) else {}
+    missing = [name for name in _IDS if not (isinstance(found.get(name), str) and found[name].strip())]
+    if missing:
+        raise ConfigError(f"{file} does not name a workspace: it lacks {', '.join(missing)}.", remedy=_DOWNLOAD)
+    subscription, group, workspace = (found[name].strip() for name in _IDS)
+    return subscription, group, workspace

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import FolderPath, Session, shared_options
 
 
 @click.command(epilog="Example: phi-azure download headline-sentiment --to model")
 @click.argument("name", metavar="MODEL")
 @click.option("--version", help="The model's version [the newest].")
 @click.option("--run", is_flag=True, help="MODEL is a run's name: take its outputs, registered or not.")
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="The folder [one of the model's name].")
+@click.option("--to", type=FolderPath(), help="The folder [one of the model's name].")
 @click.option("--force", is_flag=True, help="Write into a folder that holds something.")
 @shared_options
 @click.pass_obj
@@ -23,6 +23,8 @@ def command(session: Session, *, name: str, version: str | None, run: bool, to: 
     A registered MODEL, or with --run the outputs of a run. Prints the folder.
     """
     target = to or Path(name)
+    if target.is_file():
+        raise click.UsageError(f"{target} is a file; name a folder with --to.")
     if target.is_dir() and any(target.iterdir()) and not force:
         raise click.UsageError(f"{target} holds something; give another folder with --to, or --force to write into it.")
     with session.workspace() as workspace:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import FolderPath, Session, shared_options
 
 
 @click.command(
     epilog="Example: phi-azure emulator -- python train_with_azure_ai_ml.py",
     context_settings={"allow_interspersed_args": False},  # what follows COMMAND is its own
 )
-@click.option(
-    "--state", type=click.Path(file_okay=False, path_type=Path), help="Where it keeps everything [what --local uses]."
-)
+@click.option("--state", type=FolderPath(), help="Where it keeps everything [what --local uses].")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
 @click.option("--weights", multiple=True, metavar="NAME=DIR", help="Real weights for a model, instead of phi-tiny.")
 @click.option("--runner", type=click.Choice(["engine", "scripted"]), default="engine", show_default=True)

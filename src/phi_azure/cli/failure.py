@@ -41,6 +41,9 @@ def _describe(error: BaseException, session: Session) -> tuple[int, str, str, st
         return USAGE, "usage", error.format_message(), _usage_remedy(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED, "interrupted", _interrupted(session), _come_back(session)
+    if isinstance(error, OSError) and error.filename is not None:
+        said = (error.strerror or type(error).__name__).lower()
+        return USAGE, "path", f"{error.filename}: {said}", "Name another place, or change what is there."
     return BUG, "bug", f"{type(error).__name__}: {error}", _bug_remedy(session)
 
 

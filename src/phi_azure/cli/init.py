@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phi_azure.cli.session import Session, shared_options
+from phi_azure.names import file_in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ def command(session: Session, *, file: Path, route: str, example: str | None, fo
     It goes to FILE, or job.yaml, and nothing is overwritten without --force.
     """
     data = [file.parent / f"{name}.jsonl" for name in ("train", "validation", "test")] if example else []
+    if blocked := file_in_the_way(file.parent):
+        raise click.UsageError(f"{blocked} is a file; {file} cannot be made.")
     _refuse_to_overwrite([file, *data], force)
     file.parent.mkdir(parents=True, exist_ok=True)
     if example:

@@ -10,9 +10,11 @@ import sys
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from phi_azure.names import file_in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,23 @@ _IN_A_WORKSPACE = "submit|runs|show|logs|wait|cancel|resume|register|deploy|chat
 _COMMAND = re.compile(
     rf"(?<=`)phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*(?=`)|^phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*$"
 )
+
+
+class FolderPath(click.Path):
+    """A folder that is there, or that can be made."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Refuses an empty path, a file, and a place below a file, before anything is done."""
+        if not str(value):
+            self.fail("it is empty; name a folder.", param, ctx)
+        folder = Path(value)
+        if blocked := file_in_the_way(folder):
+            instead = "name a folder" if blocked == folder else f"{folder} cannot be made"
+            self.fail(f"{blocked} is a file; {instead}.", param, ctx)
+        return folder
 
 
 @dataclass
@@ -117,7 +136,7 @@ _SHARED: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
     ),
     (
         ("--folder",),
-        {"type": click.Path(path_type=Path), "help": "Where --local keeps everything [PHI_AZURE_FOLDER; .phi-azure]."},
+        {"type": FolderPath(), "help": "Where --local keeps everything [PHI_AZURE_FOLDER; .phi-azure]."},
     ),
     (
         ("--config",),

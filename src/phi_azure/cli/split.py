@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import FolderPath, Session, shared_options
 
 _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 
@@ -16,7 +16,7 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 @click.option("--validation", type=_SHARE, default=0.1, show_default=True, help="Share of the rows.")
 @click.option("--test", type=_SHARE, default=0.0, show_default=True, help="Share of the rows.")
 @click.option("--seed", default=0, show_default=True, help="Another one parts otherwise.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder [this one].")
+@click.option("--out", type=FolderPath(), default=".", help="Folder [this one].")
 @shared_options
 @click.pass_obj
 def command(session: Session, *, file: Path, validation: float, test: float, seed: int, out: Path) -> None:
