@@ -15,3 +15,22 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload or a download is."""
+
+    what: str
+    """What is copied, in words."""
+    done: int
+    """Bytes that are there, those of an earlier try included."""
+    total: int
+    """Bytes in all."""
+    rate: float
+    """Bytes a second over the network, in the last ten seconds."""
+    seconds_left: float | None
+    """At that rate; None before anything has come."""
+
+
+OnProgress = Callable[[Progress], None]

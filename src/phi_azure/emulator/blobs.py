@@ -34,6 +34,8 @@ class Blob:
     content_type: str = "application/octet-stream"
     md5: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    blocks: list[tuple[str, int, str]] = field(default_factory=list)
+    """The blocks that it was made of, in order: id, bytes, MD5; none for a blob that was put whole."""
 
     @property
     def size(self) -> int:
@@ -66,7 +68,7 @@ class Blobs:
 
     def put(self, blob: Blob) -> Blob:
         """Makes a file a blob, in place of one of the same name."""
-        body = {"content_type": blob.content_type, "md5": blob.md5, "metadata": blob.metadata}
+        body = {name: getattr(blob, name) for name in ("content_type", "md5", "metadata", "blocks")}
         with self.store.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?)",

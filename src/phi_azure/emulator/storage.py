@@ -13,19 +13,19 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER, Blob, digest
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER, Blob
 from phi_azure.emulator.wire import STORAGE, Call, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import IO
 
 _SIGNATURE = base64.b64encode(b"signed by the phi_azure emulator").decode().replace("+", "%2B").replace("=", "%3D")
 VERSION = "2023-11-03"  # of the service, for a request that names none
 _PIECE = 1 << 18
 _META = "x-ms-meta-"
 _PAGE = 5000
+_MD5_RANGE = 4 << 20  # bytes of a range that the service gives the MD5 of, at most
 
 
 class StorageError(Exception):
@@ -69,6 +69,7 @@ def answer_blob(call: Call, account: str, container: str, name: str) -> Response
     verb = call.request.method if comp is None else f"{call.request.method} {comp}"
     answers = {
         "GET": _get,
+        "GET blocklist": _get_block_list,
         "HEAD": _get,
         "PUT": _put,
         "PUT block": _put_block,
@@ -151,27 +152,53 @@ def _get(call: Call, container: str, name: str) -> Response:
     blob = _find(call, container, name)
     size = blob.size
     wanted = call.request.headers.get("x-ms-range") or call.request.headers.get("Range")
+    _check_conditions(call, blob)
     if call.request.method == "HEAD":
         return Response(
             status=200, headers=_headers(blob) | {"Content-Length": str(size)}, content_type=blob.content_type
         )
-    _check_conditions(call, blob)
+    with_md5 = call.request.headers.get("x-ms-range-get-content-md5", "").lower() == "true"
     if wanted is None:
+        if with_md5:
+            raise StorageError(400, "MissingRequiredHeader", "The MD5 of a range was asked for, and no range.")
         return _send(blob, 0, size, 200, _headers(blob))
     first, last = _range(wanted, size)
     headers = _headers(blob) | {"Content-Range": f"bytes {first}-{last}/{size}"}
     whole_md5 = headers.pop("Content-MD5", None)  # of the whole blob, not of this part
     if whole_md5:
         headers["x-ms-blob-content-md5"] = whole_md5
+    if with_md5:
+        headers["Content-MD5"] = _range_md5(blob, first, last + 1 - first)
     return _send(blob, first, last + 1 - first, 206, headers)
 
 
-def _check_conditions(call: Call, blob: Blob) -> None:
-    match = call.request.headers.get("If-Match")
-    if match and match not in {"*", blob.etag}:
+def _range_md5(blob: Blob, first: int, length: int) -> str:
+    """Returns the MD5 of a range: the one that a block came with where it is the range, else that of the bytes."""
+    if length > _MD5_RANGE:
+        raise StorageError(400, "OutOfRangeInput", "The MD5 is given for a range of at most 4 MiB.")
+    at = 0
+    for _, size, md5 in blob.blocks:
+        if (at, size) == (first, length):
+            return md5
+        at += size
+    found = hashlib.md5(usedforsecurity=False)
+    for piece in _pieces(blob.path, first, length):
+        found.update(piece)
+    return base64.b64encode(found.digest()).decode()
+
+
+def _check_conditions(call: Call, blob: Blob | None) -> None:
+    """Refuses a request whose If-Match or If-None-Match does not hold."""
+    etag = blob.etag if blob is not None else None
+    match, none_match = call.request.headers.get("If-Match"), call.request.headers.get("If-None-Match")
+    if match and (etag is None or match not in {"*", etag}):
         raise StorageError(
             412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met."
         )
+    if none_match and etag is not None and none_match in {"*", etag}:
+        if call.request.method in {"GET", "HEAD"}:
+            raise StorageError(304, "ConditionNotMet", "The blob is still what it was.")
+        raise StorageError(409, "BlobAlreadyExists", "The specified blob already exists.")
 
 
 def _range(header: str, size: int) -> tuple[int, int]:
@@ -200,18 +227,23 @@ def _pieces(path: Path, first: int, length: int) -> Iterator[bytes]:
             yield piece
 
 
-def _receive(stream: IO[bytes], path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(stream, file, _PIECE)
-
-
-def _check_md5(call: Call, path: Path) -> str:
-    found = digest(path)
+def _receive(call: Call, path: Path) -> str:
+    """Writes the body of a request to a file, piece by piece; returns its MD5, which is the one that was announced."""
+    found = hashlib.md5(usedforsecurity=False)
+    try:
+        with path.open("wb") as file:
+            while piece := call.request.stream.read(_PIECE):
+                found.update(piece)
+                file.write(piece)
+    except ConnectionError:
+        path.unlink()
+        raise
+    md5 = base64.b64encode(found.digest()).decode()
     said = call.request.headers.get("Content-MD5")
-    if said and said != found:
+    if said and said != md5:
         path.unlink()
         raise StorageError(400, "Md5Mismatch", "The MD5 value specified in the request did not match the content.")
-    return found
+    return md5
 
 
 def _put(call: Call, container: str, name: str) -> Response:
@@ -221,12 +253,10 @@ def _put(call: Call, container: str, name: str) -> Response:
             400, "InvalidHeaderValue", "The emulator keeps block blobs only (x-ms-blob-type: BlockBlob)."
         )
     existing = call.emulator.blobs.get(container, name)
-    if existing and headers.get("If-None-Match") == "*":
-        call.request.get_data(cache=False)
-        raise StorageError(409, "BlobAlreadyExists", "The specified blob already exists.")
+    _check_conditions(call, existing)
     path = call.emulator.blobs.new_file()
-    _receive(call.request.stream, path)
-    blob = Blob(container, name, path, _content_type(call), _check_md5(call, path), _metadata(call))
+    blob = Blob(container, name, path, _content_type(call), _receive(call, path), _metadata(call))
+    shutil.rmtree(_staging(call, container, name), ignore_errors=True)  # blocks that were put before are dropped
     return _replace(call, existing, blob)
 
 
@@ -264,27 +294,80 @@ def _block_file(call: Call, container: str, name: str, block: str) -> Path:
 def _put_block(call: Call, container: str, name: str) -> Response:
     target = _block_file(call, container, name, call.request.args.get("blockid", ""))
     target.parent.mkdir(parents=True, exist_ok=True)
+    other = next(target.parent.glob("*.md5"), None)
+    if other is not None and len(other.stem) != len(target.name):
+        raise StorageError(400, "InvalidBlobOrBlock", "The ids of a blob's blocks must all have one length.")
     partial = target.with_name(uuid.uuid4().hex + ".part")
-    _receive(call.request.stream, partial)
-    md5 = _check_md5(call, partial)
+    md5 = _receive(call, partial)
     partial.replace(target)
+    target.with_name(target.name + ".md5").write_text(md5, encoding="ascii")
     return Response(status=201, headers={"Content-MD5": md5})
 
 
+def _waiting_blocks(call: Call, container: str, name: str) -> dict[str, Path]:
+    """Returns the blocks that were put and are not part of the blob yet, by id."""
+    files = sorted(_staging(call, container, name).glob("*.md5"))
+    return {base64.b64encode(bytes.fromhex(file.stem)).decode(): file.with_suffix("") for file in files}
+
+
+def _get_block_list(call: Call, container: str, name: str) -> Response:
+    wanted = call.request.args.get("blocklisttype", "committed").lower()
+    blob, waiting = call.emulator.blobs.get(container, name), _waiting_blocks(call, container, name)
+    if blob is None and not waiting:
+        raise StorageError(404, "BlobNotFound", "The specified blob does not exist.")
+    committed = [(block, size) for block, size, _ in blob.blocks] if blob else []
+    lists = {"committed": committed, "uncommitted": [(block, file.stat().st_size) for block, file in waiting.items()]}
+    said = "".join(
+        f"<{kind.title()}Blocks>{''.join(_block_row(*row) for row in rows)}</{kind.title()}Blocks>"
+        for kind, rows in lists.items()
+        if wanted in {kind, "all"}
+    )
+    headers = {"ETag": blob.etag, "x-ms-blob-content-length": str(blob.size)} if blob else {}
+    xml = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{said}</BlockList>'
+    return Response(xml, headers=headers, content_type="application/xml")
+
+
+def _block_row(block: str, size: int) -> str:
+    return f"<Block><Name>{block}</Name><Size>{size}</Size></Block>"
+
+
 def _put_block_list(call: Call, container: str, name: str) -> Response:
-    blocks = re.findall(r"<(?:Latest|Uncommitted|Committed)>([^<]*)</", call.request.get_data(as_text=True))
-    files = [_block_file(call, container, name, block) for block in blocks]
-    if not all(file.exists() for file in files):
-        raise StorageError(400, "InvalidBlockList", "The specified block list is invalid: a block was never put.")
+    wanted = re.findall(r"<(Latest|Uncommitted|Committed)>([^<]*)</", call.request.get_data(as_text=True))
     existing = call.emulator.blobs.get(container, name)
+    _check_conditions(call, existing)
+    waiting, there = _waiting_blocks(call, container, name), _committed_blocks(existing)
+    found = [_find_block(kind, block, waiting, there) for kind, block in wanted]
     path = call.emulator.blobs.new_file()
     with path.open("wb") as whole:
-        for file in files:
-            with file.open("rb") as part:
-                shutil.copyfileobj(part, whole, _PIECE)
+        for source, first, size, _ in found:
+            whole.writelines(_pieces(source, first, size))
+    blocks = [(block, size, md5) for (_, block), (_, _, size, md5) in zip(wanted, found, strict=True)]
     shutil.rmtree(_staging(call, container, name), ignore_errors=True)
     said = call.request.headers.get("x-ms-blob-content-md5")  # of the whole blob; the service stores it unchecked
-    return _replace(call, existing, Blob(container, name, path, _content_type(call), said, _metadata(call)))
+    return _replace(call, existing, Blob(container, name, path, _content_type(call), said, _metadata(call), blocks))
+
+
+def _committed_blocks(blob: Blob | None) -> dict[str, tuple[Path, int, int, str]]:
+    """Returns where each block of a blob lies: file, offset, bytes, MD5."""
+    found: dict[str, tuple[Path, int, int, str]] = {}
+    if blob is None:
+        return found
+    at = 0
+    for block, size, md5 in blob.blocks:
+        found[block] = (blob.path, at, size, md5)
+        at += size
+    return found
+
+
+def _find_block(
+    kind: str, block: str, waiting: dict[str, Path], there: dict[str, tuple[Path, int, int, str]]
+) -> tuple[Path, int, int, str]:
+    if kind != "Committed" and block in waiting:
+        file = waiting[block]
+        return file, 0, file.stat().st_size, file.with_name(file.name + ".md5").read_text(encoding="ascii")
+    if kind != "Uncommitted" and block in there:
+        return there[block]
+    raise StorageError(400, "InvalidBlockList", "The specified block list is invalid: a block was never put.")
 
 
 def _put_metadata(call: Call, container: str, name: str) -> Response:

@@ -1,0 +1,266 @@
+"""Requests to one container of blob storage: signed, over kept connections, tried again where that may help.
+
+Plain `requests`, which azure-core sends with too: azure-storage-blob joins a body from pieces of 64 KiB and holds it
+whole, which costs more time than the network and as much memory as the blob has bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import hashlib
+import random
+import ssl
+import threading
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from phi_azure.azure.client import USER_AGENT
+from phi_azure.azure.failures import by_status
+from phi_azure.errors import AzureError, ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+BLOCK = 4 << 20  # the service gives the MD5 of a range of at most 4 MiB (Get Blob, x-ms-range-get-content-md5)
+MOST_BLOCKS = 50_000  # in one blob (Put Block List)
+_VERSION = "2023-11-03"  # of the service's interface
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)  # fmt: skip # noqa: E501
+_TIMEOUT_S = (20, 60)  # to connect; between two pieces
+_LONGEST_PAUSE_S = 30.0
+_PIECE = 1 << 18
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is done at once, and how patiently; memory is about `workers` times `block`."""
+
+    workers: int = 16
+    block: int = BLOCK
+    """Bytes of a range or a block; more than 4 MiB cannot be checked when it comes down."""
+    tries: int = 8
+    """Of one request, before it is given up: a minute or so without an answer."""
+    pause_s: float = 0.5
+    """Before the second try; doubled each time, 30 s at most, unless the service names a time."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What makes a request allowed: a query (SAS), or headers (a token)."""
+
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stopped(Exception):  # noqa: N818  not an error: somebody else's error, or Ctrl-C, ended the work
+    """The transfer was ended from elsewhere."""
+
+
+class _PassingError(Exception):
+    """What may be gone at the next try."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Container:
+    """One container; safe to use from several threads.
+
+    Args:
+        url: https://ACCOUNT.blob.core.windows.net/CONTAINER.
+        sign: gives a signature; its argument is the one that the service has just refused, or None.
+        settings: patience, and how many connections are kept.
+    """
+
+    def __init__(self, url: str, sign: Callable[[Signature | None], Signature], settings: Settings) -> None:
+        self.url = url
+        self.settings = settings
+        self.stop = threading.Event()
+        self._sign = sign
+        self._signing = threading.Lock()
+        self._session = requests.Session()
+        self._session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def read_block(self, name: str, etag: str, first: int, into: memoryview, seen: Callable[[int], None]) -> bytes:
+        """Fills a buffer with a range of a blob; returns its MD5, which the service's own was compared with.
+
+        Args:
+            name: the blob's.
+            etag: the blob must still have; ConflictError if it was changed.
+            first: the offset.
+            into: as long as the range.
+            seen: is told the bytes that came, and takes them back (less than 0) where they came in vain.
+        """
+        headers = {
+            "x-ms-range": f"bytes={first}-{first + len(into) - 1}",
+            "x-ms-range-get-content-md5": "true",
+            "If-Match": etag,
+        }
+
+        def once() -> bytes:
+            with self._answer("GET", name, headers=headers, stream=True) as response:
+                if response.status_code != 206:
+                    raise self._refused(response, name)
+                self._fill(response, into, seen)
+                found = hashlib.md5(into, usedforsecurity=False).digest()
+                if response.headers.get("Content-MD5") != base64.b64encode(found).decode():
+                    seen(-len(into))
+                    raise _PassingError(f"bytes {first:,} to {first + len(into):,} came with a wrong MD5")
+                return found
+
+        return self._patiently(once, name)
+
+    def _fill(self, response: requests.Response, into: memoryview, seen: Callable[[int], None]) -> None:
+        came = 0
+        try:
+            while piece := response.raw.read(min(_PIECE, len(into) - came), decode_content=False):
+                into[came : came + len(piece)] = piece
+                came += len(piece)
+                seen(len(piece))
+                if came == len(into) or self.stop.is_set():
+                    break
+        finally:
+            if came < len(into):
+                seen(-came)
+        if came < len(into) and self.stop.is_set():
+            raise Stopped
+        if came < len(into):
+            raise _PassingError(f"the answer ended after {came:,} of {len(into):,} bytes")
+
+    def send(
+        self, method: str, name: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> requests.Response:
+        """Sends a small request, or a block; returns the answer, read whole. Raises what the service refuses."""
+
+        def once() -> requests.Response:
+            response = self._answer(method, name, query, headers, body)
+            if response.status_code >= 400:
+                raise self._refused(response, name)
+            return response
+
+        return self._patiently(once, name)
+
+    def head(self, name: str) -> Mapping[str, str] | None:
+        """Returns the headers of a blob; None where there is none."""
+
+        def once() -> Mapping[str, str] | None:
+            response = self._answer("HEAD", name)
+            if response.status_code == 404:
+                return None
+            if response.status_code >= 400:
+                raise self._refused(response, name)
+            return response.headers
+
+        return self._patiently(once, name)
+
+    def blocks(self, name: str) -> dict[str, int]:
+        """Returns the blocks that were put and belong to no blob yet, with their sizes, by id."""
+
+        def once() -> dict[str, int]:
+            response = self._answer("GET", name, "comp=blocklist&blocklisttype=uncommitted")
+            if response.status_code == 404:
+                return {}
+            if response.status_code >= 400:
+                raise self._refused(response, name)
+            rows = ET.fromstring(response.content).iterfind("UncommittedBlocks/Block")  # noqa: S314 (the service's own)
+            return {row.findtext("Name", ""): int(row.findtext("Size", "0")) for row in rows}
+
+        return self._patiently(once, name)
+
+    def _answer(
+        self,
+        method: str,
+        name: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        stream: bool = False,
+    ) -> requests.Response:
+        """Sends one request; where the signature is refused, once more with a fresh one."""
+        refused = None
+        while True:
+            with self._signing:
+                signature = self._sign(refused)
+            url = f"{self.url}/{quote(name, safe='/~')}?" + "&".join(filter(None, (query, signature.query)))
+            common = {
+                "x-ms-version": _VERSION,
+                "x-ms-date": email.utils.formatdate(usegmt=True),
+                "User-Agent": USER_AGENT,
+                "Accept-Encoding": "identity",
+            }
+            everything = common | dict(headers or {}) | dict(signature.headers)
+            response = self._session.request(
+                method, url, headers=everything, data=body, stream=stream, timeout=_TIMEOUT_S, allow_redirects=False
+            )
+            if refused is not None or response.status_code not in {401, 403}:
+                return response
+            refused = signature
+            response.close()
+
+    def _refused(self, response: requests.Response, name: str) -> Exception:
+        """Returns the error for an answer that was not wished for."""
+        status, code = response.status_code, response.headers.get("x-ms-error-code", "")
+        if status in _PASSING:
+            return _PassingError(f"the service answered {status} {code}".rstrip(), _seconds(response))
+        if status in {412, 416}:
+            return ConflictError(f"{name} was changed while it was copied.", remedy="Run the same command again.")
+        return by_status(status, f"{name}: {status} {code} {_message(response)}".rstrip(), code)
+
+    def _patiently(self, once: Callable[[], Result], name: str) -> Result:
+        """Does something until it succeeds, or fails for good, or has failed too often."""
+        tries = self.settings.tries
+        for count in range(tries):
+            if self.stop.is_set():
+                raise Stopped
+            try:
+                return once()
+            except (*_BROKEN, _PassingError) as error:
+                if count == tries - 1:
+                    raise _given_up(name, tries, error) from error
+                asked = error.after_s if isinstance(error, _PassingError) else None
+                if self.stop.wait(self._pause(count, asked)):
+                    raise Stopped from error
+        raise Stopped  # no tries at all
+
+    def _pause(self, count: int, asked: float | None) -> float:
+        """Returns seconds to wait: what the service asked for, else twice as long each time, spread a little."""
+        longest = min(self.settings.pause_s * 2**count, _LONGEST_PAUSE_S)
+        return longest * random.uniform(0.5, 1.0) if asked is None else asked  # noqa: S311 (no secret)
+
+
+def _given_up(name: str, tries: int, error: Exception) -> AzureError:
+    said = " ".join(str(error).split())[:300]
+    return AzureError(
+        f"{name}: given up after {tries} tries: {said}",
+        remedy="Run the same command again: it goes on where it stopped.",
+    )
+
+
+def _seconds(response: requests.Response) -> float | None:
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), _LONGEST_PAUSE_S) if asked.isdecimal() else None
+
+
+def _message(response: requests.Response) -> str:
+    """Returns the first line of what the service says in XML; empty where it says nothing."""
+    try:
+        said = ET.fromstring(response.content).findtext("Message")  # noqa: S314 (the service's own)
+    except (ET.ParseError, *_BROKEN):
+        return ""
+    return (said or "").strip().partition("\n")[0]
