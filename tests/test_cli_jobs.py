@@ -133,7 +133,10 @@ def test_remedy_of_a_failed_run_resumes_it_from_the_same_folder(phi: Command, az
 
 @pytest.mark.parametrize(
     ("route", "script"),
-    [("serverless", {"fails_in": "chat_completion_finetune"}), ("managed", {"fails_in": "chat_completion_model_import"})],
+    [
+        ("serverless", {"fails_in": "chat_completion_finetune"}),
+        ("managed", {"fails_in": "chat_completion_model_import"}),
+    ],
 )
 def test_remedy_of_a_failed_run_does_not_promise_what_cannot_be(
     route: str, script: dict[str, str], phi: Command, azure: testing.Azure
@@ -291,3 +294,13 @@ def test_names_that_azure_refuses_are_refused_here(
     assert (code, out) == (2, "")
     assert f"remedy: Take {instead}" in err
     assert len(azure.requests) == before
+
+
+@pytest.mark.parametrize("message", ["", "  \t"])
+def test_an_empty_question_is_refused(message: str, phi: Command, azure: testing.Azure) -> None:
+    """Before the endpoint is looked for."""
+    code, _, err = phi("chat", "tone", message)
+
+    assert code == 2
+    assert "MESSAGE is empty" in err
+    assert azure.requests == []

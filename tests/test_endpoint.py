@@ -117,6 +117,18 @@ def test_base_model_answers(workspace: Workspace) -> None:
     assert "ready" in endpoint.logs()
 
 
+@pytest.mark.parametrize("message", ["", " \n", []])
+def test_nothing_is_not_asked(emulator: Azure, workspace: Workspace, message: str | list[dict[str, str]]) -> None:
+    """An empty question costs a machine's time and gets nonsense."""
+    endpoint = workspace.deploy_base(name="base-endpoint")
+    before = len(emulator.requests)
+
+    with pytest.raises(ConfigError, match="empty"):
+        endpoint.chat(message)
+
+    assert len(emulator.requests) == before
+
+
 def test_a_taken_name_is_refused(workspace: Workspace) -> None:
     """What is there is never overwritten."""
     workspace.deploy_base(name="base-endpoint")

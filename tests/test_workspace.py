@@ -183,3 +183,16 @@ def test_nothing_is_printed(workspace: Workspace, chat: Path, capfd: pytest.Capt
     run.register().deploy("tone-endpoint").delete()
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_weights_are_looked_at_before_anything_is_made(tmp_path: Path) -> None:
+    """Unknown models and empty folders are told together, with the models that there are."""
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(
+        ConfigError, match="weights for Fi-4: there is no such model; there are: .*Phi-4-mini"
+    ) as caught:
+        Workspace.local(tmp_path / "state", weights={"Fi-4": tmp_path / "empty", "Phi-4": tmp_path / "nowhere"})
+
+    assert str(caught.value).count("holds neither config.json nor MLmodel") == 2
+    assert not (tmp_path / "state").exists()

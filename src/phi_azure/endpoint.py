@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from phi_azure.errors import AzureError, PhiAzureError
+from phi_azure.errors import AzureError, ConfigError, PhiAzureError
 
 if TYPE_CHECKING:
     import requests
@@ -72,9 +72,16 @@ class Endpoint:
     def complete(
         self, message: str | Messages, *, system: str | None = None, max_tokens: int = 256, temperature: float = 0.0
     ) -> Answer:
-        """Asks and returns the answer with its time and tokens. Raises AzureError when the model behind it fails."""
+        """Asks and returns the answer with its time and tokens.
+
+        Raises:
+            ConfigError: there is nothing to ask; nothing was sent.
+            AzureError: the model behind the endpoint failed.
+        """
         from phi_azure.azure import endpoints
 
+        if not (message.strip() if isinstance(message, str) else message):
+            raise ConfigError("the message is empty; ask something.")
         url = scoring_url(self.scoring_uri, self.kind)
         body = question(conversation(message, system), max_tokens, temperature, self._shape(url))
         started = time.perf_counter()

@@ -21,7 +21,7 @@ from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from azure.ai.ml import MLClient
@@ -87,7 +87,7 @@ class Workspace:
     def local(
         cls,
         folder: Path | str = ".phi-azure",
-        weights: dict[str, Path] | None = None,
+        weights: Mapping[str, Path] | None = None,
         *,
         on_event: OnEvent | None = None,
     ) -> Workspace:
@@ -99,12 +99,13 @@ class Workspace:
             on_event: is told what is made, reused and uploaded on the way.
 
         Raises:
-            ConfigError: a file stands where the folder would be.
+            ConfigError: a file stands where the folder would be, or weights are for no Phi, or are none.
         """
         from phi_azure.emulator import open_folder
 
         if blocked := names.file_in_the_way(Path(folder)):
             raise ConfigError(f"{folder} is to be the workspace's folder, and {blocked} is a file; name another.")
+        check_weights(weights or {})
         opened = open_folder(Path(folder), weights=weights)
         made = cls(
             opened.subscription_id, opened.resource_group, opened.workspace, opened.credential, on_event=on_event
@@ -363,6 +364,21 @@ def check_data(job: FineTune) -> list[dataset.Report]:
     for report in reports:
         report.raise_for_errors()
     return reports
+
+
+def check_weights(weights: Mapping[str, Path]) -> None:
+    """Refuses weights for a model that this machine's registry has not, and folders that hold none."""
+    from phi_azure.emulator.registry import models
+
+    known = [row["name"] for row in models().values()]
+    problems = []
+    for name, folder in weights.items():
+        if name.lower() not in models():
+            problems.append(f"weights for {name}: there is no such model; there are: {', '.join(known)}.")
+        if not any((Path(folder) / file).is_file() for file in ("config.json", "MLmodel")):
+            problems.append(f"weights for {name}: {folder} holds neither config.json nor MLmodel.")
+    if problems:
+        raise ConfigError("\n".join(problems), remedy="Give NAME=DIR: a model, and what save_pretrained wrote.")
 
 
 def _refuse_no_name(kind: str, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ from phi_azure.azure.client import REGISTRY
 from phi_azure.azure.data import folder_hash, size
 from phi_azure.azure.failures import translated
 from phi_azure.errors import ConfigError, NotFoundError
+from phi_azure.names import like_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def ensure_own(connection: Connection, folder: Path, say: Callable[[str, str], N
             f"model: {folder} holds neither config.json nor MLmodel, so that it is no model.",
             remedy="Give the folder that save_pretrained wrote, or one that MLflow wrote.",
         )
-    name, version = re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name), folder_hash(folder)[:16]
+    name, version = like_model(folder.resolve().name), folder_hash(folder)[:16]
     kind: Literal["mlflow_model", "custom_model"] = "mlflow_model" if is_mlflow else "custom_model"
     with translated():
         try:

@@ -41,6 +41,8 @@ def command(
     from phi_azure import names
 
     names.refuse_endpoint(endpoint_name)
+    if message is not None and not message.strip():
+        raise click.UsageError("MESSAGE is empty; ask something.")
     with session.workspace() as workspace:
         endpoint = workspace.endpoint(endpoint_name)
         for text in [message] if message is not None else _lines():

@@ -33,14 +33,16 @@ def command(
 
     Runs COMMAND with the environment that leads it here; without COMMAND, prints it and serves until Ctrl-C.
     """
-    folders = dict(_weight(text) for text in weights)
     from phi_azure.emulator.command import run_server
+    from phi_azure.workspace import check_weights
 
+    folders = dict(_weight(text) for text in weights)
+    check_weights(folders)
     return run_server((state or session.folder / "azure").absolute(), port, folders, runner, list(command_line))
 
 
 def _weight(text: str) -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not (name and equals and Path(folder).is_dir()):
-        raise click.BadParameter(f"{text!r} is not NAME=DIR with a folder that exists.", param_hint="--weights")
+        raise click.BadParameter(f"{text!r} is not NAME=DIR with a folder that is there.", param_hint="--weights")
     return name, Path(folder)
