@@ -102,6 +102,12 @@ def of(model: PhiModel | None, name: str) -> Name:
     return model.chat_template
 
 
+def left_out(messages: Sequence[Message], name: Name) -> list[str]:
+    """Returns the roles whose messages a template passes over without a word."""
+    written = FORMS[name].roles
+    return sorted({message.role for message in messages if written is not None and message.role not in written})
+
+
 def marks(name: Name) -> list[str]:
     """Returns the special tokens that a template writes around an answer; a tokenizer that lacks one is not its."""
     form = FORMS[name]

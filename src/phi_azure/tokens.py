@@ -265,7 +265,7 @@ def _tally(path: Path, encoder: Any, reader: Reader, notes: Notes) -> _Tally:
             found = lengths(pieces, encoding, reader.max_seq_length)
             tally.add(found)
             if found.cut or not found.trained:
-                for problem in _problems(str(path), line, found, reader.max_seq_length):
+                for problem in problems(str(path), line, found, reader.max_seq_length):
                     notes.add(problem)
     return tally
 
@@ -293,8 +293,8 @@ def _is_kept(row: Row) -> bool:
     )
 
 
-def _problems(path: str, line: int, found: Lengths, limit: int | None) -> Iterator[Problem]:
-    """Yields what the cut does to one row."""
+def problems(path: str, line: int, found: Lengths, limit: int | None) -> Iterator[Problem]:
+    """Yields what the cut at a limit does to one row."""
     longer = "Shorten the row, or raise max_seq_length."
     if found.cut:
         message = f"{found.total:,} tokens; Azure cuts the last {found.cut:,}."

@@ -23,6 +23,7 @@ VERBS = (
     "convert",
     "split",
     "check",
+    "preview",
     "render",
     "schema",
     "plan",

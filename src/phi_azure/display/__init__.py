@@ -5,7 +5,9 @@ from phi_azure.display.console import busy, console, done, failed, print_plain, 
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds
+from phi_azure.display.page import preview_page
 from phi_azure.display.plan import show_plan
+from phi_azure.display.preview import show_preview
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
@@ -29,6 +31,7 @@ __all__ = [
     "done",
     "failed",
     "number",
+    "preview_page",
     "print_curve",
     "print_plain",
     "quote",
@@ -40,6 +43,7 @@ __all__ = [
     "show_phi",
     "show_phis",
     "show_plan",
+    "show_preview",
     "show_removals",
     "show_report",
     "show_reports",
