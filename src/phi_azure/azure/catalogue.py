@@ -12,6 +12,7 @@ from phi_azure import catalog
 from phi_azure.azure.client import REGISTRY
 from phi_azure.azure.data import folder_hash, size
 from phi_azure.azure.failures import translated
+from phi_azure.azure.staging import stage
 from phi_azure.errors import ConfigError, NotFoundError
 from phi_azure.names import like_model
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phi_azure.azure.client import Connection
+    from phi_azure.events import OnProgress
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def find(connection: Connection, wanted: str) -> BaseModel:
     )
 
 
-def ensure_own(connection: Connection, folder: Path, say: Callable[[str, str], None]) -> BaseModel:
+def ensure_own(
+    connection: Connection, folder: Path, say: Callable[[str, str], None], on_progress: OnProgress | None = None
+) -> BaseModel:
     """Registers a folder of weights once, under the hash of its content, and returns it as a model to start from.
 
     Raises:
@@ -85,7 +89,9 @@ def ensure_own(connection: Connection, folder: Path, say: Callable[[str, str], N
             say("model", f"{folder.name} is there already: {name}:{version}")
         except ResourceNotFoundError:
             say("model", f"uploading {folder.name}: {size(folder):,} bytes")
-            made = connection.ml.models.create_or_update(Model(name=name, version=version, path=str(folder), type=kind))
+            own = Model(name=name, version=version, path=str(folder), type=kind)
+            own._upload_hash = stage(connection, folder, name, version, on_progress)  # noqa: SLF001 (azure-ai-ml's)
+            made = connection.ml.models.create_or_update(own)
     row = catalog.model(name)
     known = (row.finetune_sizes, row.inference_sizes) if row else ((catalog.DEFAULT_SIZE,), (catalog.DEFAULT_SIZE,))
     return BaseModel(name, str(made.id), *known, None, "mlflow_model_path" if is_mlflow else "pytorch_model_path")

@@ -10,6 +10,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
 from phi_azure.azure.order import DATA_TAG, Asset
+from phi_azure.azure.staging import stage
 from phi_azure.config import azure_address
 from phi_azure.errors import NotFoundError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from phi_azure.azure.client import Connection
+    from phi_azure.events import OnProgress
 
 Say = Callable[[str, str], None]
 _SHORT = 16
@@ -31,7 +33,14 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def ensure_asset(connection: Connection, path: Path, name: str, tags: dict[str, str], say: Say) -> tuple[Asset, str]:
+def ensure_asset(
+    connection: Connection,
+    path: Path,
+    name: str,
+    tags: dict[str, str],
+    say: Say,
+    on_progress: OnProgress | None = None,
+) -> tuple[Asset, str]:
     """Returns the data asset that holds the file, and the hash; uploads only what is not there yet.
 
     A path of the form azureml:name:version is an asset already and is looked up; an azureml:// address is taken as it
@@ -49,7 +58,8 @@ def ensure_asset(connection: Connection, path: Path, name: str, tags: dict[str, 
         else:
             say("data", f"uploading {path.name}: {size(path):,} bytes")
             kind = "mltable" if is_table else "uri_file"
-            asset = _create(connection, path, name, version, {**tags, DATA_TAG: digest}, kind)
+            found = stage(connection, path, name, version, on_progress)
+            asset = _create(connection, path, name, version, {**tags, DATA_TAG: digest}, kind, found)
     return Asset(str(asset.id), asset.type), digest
 
 
@@ -88,7 +98,11 @@ def _get(connection: Connection, name: str, version: str) -> Any:
         return None
 
 
-def _create(connection: Connection, path: Path, name: str, version: str, tags: dict[str, str], kind: str) -> Any:
+def _create(
+    connection: Connection, path: Path, name: str, version: str, tags: dict[str, str], kind: str, found: str
+) -> Any:
     from azure.ai.ml.entities import Data
 
-    return connection.ml.data.create_or_update(Data(name=name, version=version, path=str(path), type=kind, tags=tags))
+    data = Data(name=name, version=version, path=str(path), type=kind, tags=tags)
+    data._upload_hash = found  # noqa: SLF001  (read by azure-ai-ml, which would else hash the file once more)
+    return connection.ml.data.create_or_update(data)

@@ -15,7 +15,7 @@ from phi_azure.azure.transfers import Container, Settings, Signature, Source, do
 from phi_azure.errors import AzureError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from phi_azure.azure.client import Connection
@@ -54,31 +54,30 @@ def download(
 def upload(
     connection: Connection,
     files: Sequence[tuple[Path, str]],
-    marked: tuple[str, dict[str, str]],
+    mark: Mapping[str, str],
     on_progress: OnProgress | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Copies files to blobs of the default datastore, and then marks one of them with metadata: all are there.
+    """Copies files to blobs of the default datastore, and then marks the first of them: all are there.
 
-    Nothing is sent where the mark is there already.
+    An upload that was cut goes on where it stopped; nothing is sent where the first blob is marked already.
 
     Args:
         connection: the workspace.
         files: each with the name of its blob.
-        marked: the blob that is marked, and its metadata.
+        mark: metadata of the first blob, `upload_status` among it: azure-ai-ml's own mark.
         on_progress: is told how far it is.
         settings: how much is done at once.
     """
-    name, metadata = marked
+    first = files[0][1]
     with _opened(connection, DEFAULT, settings or Settings()) as (container, store):
-        marks = {f"x-ms-meta-{key}": value for key, value in metadata.items()}
-        said = container.head(name)
-        if said is not None and all(said.get(key) == value for key, value in marks.items()):
+        said = container.head(first)
+        if said is not None and said.get("x-ms-meta-upload_status") == mark["upload_status"]:
             return
-        prefix = name.rpartition("/")[0] if len(files) == 1 else "/".join(name.split("/")[:2])
-        present = {blob.name: (blob.size, blob.md5) for blob in _list(store, prefix)} if said else {}
-        upload_files(container, files, present, on_progress)
-        container.send("PUT", name, "comp=metadata", marks)
+        folder = "/".join(first.split("/")[:2])  # LocalUpload/HASH
+        known = [] if said is None and len(files) == 1 else _list(store, folder)
+        upload_files(container, files, {blob.name: (blob.size, blob.md5) for blob in known}, on_progress)
+        container.send("PUT", first, "comp=metadata", {f"x-ms-meta-{key}": value for key, value in mark.items()})
 
 
 def parse(address: str) -> tuple[str, str]:
