@@ -162,6 +162,38 @@ def test_cancelled_run_exits_8(phi: Command, azure: testing.Azure) -> None:
     assert (cancelled, code) == (0, 8)
 
 
+@pytest.mark.parametrize("ending", ["Completed", "Failed", "Canceled"])
+def test_cancelling_what_is_over_is_no_failure(ending: str, phi: Command, azure: testing.Azure) -> None:
+    """It says how the run ended, asks Azure for nothing, and exits 0."""
+    azure.jobs.script(status=ending)
+    name = phi("submit", "serverless.yaml", "--yes")[1].strip()
+    phi("wait", name)
+
+    code, out, err = phi("cancel", name)
+
+    assert (code, out.strip()) == (0, ending)
+    assert f"{name} is {ending} already; there is nothing to cancel." in err
+    assert not [request for request in azure.requests if request.path.endswith("/cancel")]
+
+
+def test_registered_models_are_listed_with_their_versions(phi: Command) -> None:
+    """Each version with the run that it came from and its date; or those of one model."""
+    runs = [phi("submit", "managed.yaml", "--yes", "--wait")[1].strip() for _ in range(2)]
+    for name in runs:
+        phi("register", name)
+
+    listed = phi("models", "--registered")[1].splitlines()
+    one = json.loads(phi("models", "tone", "--registered", "--json")[1])
+
+    assert [line.split()[:4] for line in listed[1:]] == [
+        ["tone", "2", "managed", runs[1]],
+        ["tone", "1", "managed", runs[0]],
+    ]
+    assert all(line.endswith("ago") for line in listed[1:])
+    assert [(model["version"], model["run_name"]) for model in one] == [("2", runs[1]), ("1", runs[0])]
+    assert all(model["created"] for model in one)
+
+
 def test_wait_that_is_too_short_exits_7_and_leaves_the_run(phi: Command, azure: testing.Azure) -> None:
     """A run that is not over yet goes on."""
     azure.jobs.script(runs=3600)

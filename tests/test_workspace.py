@@ -154,7 +154,12 @@ def test_lists(workspace: Workspace, chat: Path) -> None:
 
     assert {run.name for run in workspace.runs()} == {first.name, second.name}
     assert len(workspace.runs(limit=1)) == 1
-    assert [(model.name, model.version, model.kind) for model in workspace.models()] == [("tone", "2", "managed")]
+    found = [(model.name, model.version, model.kind, model.run_name) for model in workspace.models()]
+    assert found == [("tone", "2", "managed", second.name), ("tone", "1", "serverless", first.name)]
+    assert all(model.created for model in workspace.models())
+    assert workspace.models("tone") == workspace.models()
+    with pytest.raises(NotFoundError, match="no model mood"):
+        workspace.models("mood")
 
 
 def test_opens_what_the_config_names(emulator: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +195,7 @@ def test_weights_are_looked_at_before_anything_is_made(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(
-        ConfigError, match="weights for Fi-4: there is no such model; there are: .*Phi-4-mini"
+        ConfigError, match=r"weights for Fi-4: there is no such model; there are: .*Phi-4-mini"
     ) as caught:
         Workspace.local(tmp_path / "state", weights={"Fi-4": tmp_path / "empty", "Phi-4": tmp_path / "nowhere"})
 

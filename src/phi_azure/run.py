@@ -25,6 +25,7 @@ RouteName = Literal["serverless", "managed"]
 _PATIENCE_S = 600.0  # of a network that is away, before waiting ends
 _FIRST_POLL_S, _SLOWEST_POLL_S = 0.5, 15.0
 _TAIL = 15
+_ENDED = frozenset({"Completed", "Failed", "Canceled"})  # a paused run, or one that is silent, can still be stopped
 
 
 @dataclass(frozen=True)
@@ -207,12 +208,19 @@ class Run:
                 on_update(update)
         return self._ended_well()
 
-    def cancel(self) -> None:
-        """Asks Azure to stop the job, and looks again; what it wrote so far stays."""
+    def cancel(self) -> bool:
+        """Asks Azure to stop the job, and looks again; what it wrote so far stays.
+
+        Returns:
+            Whether there was anything to stop: False where it was over already, and nothing was asked.
+        """
         from phi_azure.azure import runs
 
+        if self.refresh().status in _ENDED:
+            return False
         runs.cancel(self._connection, self.name)
         self.refresh()
+        return True
 
     def resume(self) -> Run:
         """Sends the job again, to go on from the last checkpoint of this one; returns the new run.

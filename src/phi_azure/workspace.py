@@ -210,11 +210,13 @@ class Workspace:
         _refuse_no_name("model", name)
         return models_of_ours.load(self._connection, name, version, self._on_event)
 
-    def models(self) -> list[ModelInfo]:
-        """Lists the newest version of each registered model."""
+    def models(self, name: str | None = None) -> list[ModelInfo]:
+        """Lists the registered models, or one of them by name: every version, newest first. Raises NotFoundError."""
         from phi_azure.azure import models
 
-        found = [models.facts(raw) for raw in models.newest(self._connection)]
+        if name is not None:
+            _refuse_no_name("model", name)
+        found = [models.facts(raw) for raw in models.versions(self._connection, name)]
         return [ModelInfo(one.name, one.version, one.created, one.run_name, one.kind) for one in found]
 
     def endpoint(self, name: str) -> Endpoint:

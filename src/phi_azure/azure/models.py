@@ -23,18 +23,33 @@ def find(connection: Connection, name: str, version: str | None) -> Any:
             models = connection.ml.models
             return models.get(name, version=version) if version else models.get(name, label="latest")
     except NotFoundError as error:
-        what = f"{name} with version {version}" if version else name
-        raise NotFoundError(
-            f"there is no model {what} in {connection.workspace}.", remedy="`phi-azure models --registered` lists them."
-        ) from error
+        raise _no_model(connection, f"{name} with version {version}" if version else name) from error
 
 
-def newest(connection: Connection) -> list[Any]:
-    """Returns the newest version of each model, newest first."""
-    with translated():
-        names = [model.name for model in connection.ml.models.list()]
-        found = [connection.ml.models.get(name, label="latest") for name in names]
+def versions(connection: Connection, name: str | None = None) -> list[Any]:
+    """Returns every version of one model, or of all, newest first; one request a model. Raises NotFoundError."""
+    if name:
+        found = _versions(connection, name)
+        if not found:
+            raise _no_model(connection, name)
+    else:
+        with translated():
+            names = [model.name for model in connection.ml.models.list()]
+        found = [version for one in names for version in _versions(connection, one)]
     return sorted(found, key=_created, reverse=True)
+
+
+def _versions(connection: Connection, name: str) -> list[Any]:
+    try:
+        with translated():
+            return list(connection.ml.models.list(name=name))
+    except NotFoundError:
+        return []
+
+
+def _no_model(connection: Connection, what: str) -> NotFoundError:
+    remedy = "`phi-azure models --registered` lists them."
+    return NotFoundError(f"there is no model {what} in {connection.workspace}.", remedy=remedy)
 
 
 def register(connection: Connection, name: str, run_name: str, output: str, tags: dict[str, str]) -> Any:
@@ -102,12 +117,7 @@ def _created(model: Any) -> str:
 
 def of_run(connection: Connection, run_name: str, name: str) -> Any:
     """Returns the version of a model that a run made, or None."""
-    try:
-        with translated():
-            versions = list(connection.ml.models.list(name=name))
-    except NotFoundError:
-        return None
-    return next((model for model in versions if _made_by(model, run_name)), None)
+    return next((model for model in _versions(connection, name) if _made_by(model, run_name)), None)
 
 
 def _made_by(model: Any, run_name: str) -> bool:

@@ -16,5 +16,6 @@ def command(session: Session, run_name: str) -> None:
     """Stop a run; what it wrote so far stays."""
     with session.workspace() as workspace:
         run = workspace.run(run_name)
-        run.cancel()
+        if not run.cancel():
+            session.say(f"{run.name} is {run.status} already; there is nothing to cancel.")
         session.answer(run_document(run), lambda: click.echo(run.status))

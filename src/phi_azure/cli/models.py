@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Only what can be trained so today.")
 @click.option("--region", help="Only what is trained serverlessly in this region.")
 @click.option("--retired", is_flag=True, help="Retired ones as well.")
-@click.option("--registered", is_flag=True, help="Those of your workspace instead, newest first.")
+@click.option("--registered", is_flag=True, help="Those of your workspace, every version, newest first.")
 @shared_options
 @click.pass_obj
 def command(
@@ -39,9 +39,9 @@ def command(
     from phi_azure import catalog, display
 
     if registered:
-        if name or tunable or route or region or retired:
+        if tunable or route or region or retired:
             raise click.UsageError("--registered takes none of the catalogue's filters.")
-        _answer_registered(session)
+        _answer_registered(session, name)
         return
     if name:
         row = named(name)
@@ -51,11 +51,11 @@ def command(
     session.answer([_document(row) for row in rows], lambda: display.show_phis(session.data(), rows))
 
 
-def _answer_registered(session: Session) -> None:
+def _answer_registered(session: Session, name: str | None) -> None:
     from phi_azure import display
 
     with session.workspace() as workspace:
-        models = workspace.models()
+        models = workspace.models(name)
     session.answer(models, lambda: display.show_models(session.data(), models))
 
 

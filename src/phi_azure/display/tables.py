@@ -44,9 +44,9 @@ def show_runs(out: Console, runs: Sequence[RunInfo], submit: str = "phi-azure su
 
 
 def show_models(out: Console, models: Sequence[ModelInfo]) -> None:
-    """Prints registered models, a line each."""
-    rows = [[model.name, model.version, model.kind or "", model.run_name or ""] for model in models]
-    show_table(out, ["model", "version", "kind", "from run"], rows, empty="No models yet.")
+    """Prints the versions of registered models, a line each."""
+    rows = [[one.name, one.version, one.kind or "", one.run_name or "", age(one.created)] for one in models]
+    show_table(out, ["model", "version", "kind", "from run", "made"], rows, empty="No models yet.")
 
 
 def show_endpoints(out: Console, endpoints: Sequence[EndpointInfo]) -> None:
