@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Deployable, Found
-    from phi_azure.events import OnEvent
+    from phi_azure.events import OnEvent, OnProgress
 
 Kind = Literal["serverless", "managed"]
 
@@ -80,11 +80,24 @@ class Model:
         what = self._deployable(size or self._default_size(), instances)
         return self._wrap(endpoints.deploy_managed(self._connection, endpoint_name, what, self._say))
 
-    def download(self, folder: Path | str) -> Path:
-        """Copies the model's files into a folder, several at once; returns the folder."""
+    def download(self, folder: Path | str, on_progress: OnProgress | None = None) -> Path:
+        """Copies the model's files into a folder, in blocks, several at once; returns the folder.
+
+        Files appear when all of them are whole and checked. What has come of a download that was cut is kept in the
+        folder, and the next one goes on from there.
+
+        Args:
+            folder: made if absent.
+            on_progress: is told five times a second how far it is.
+
+        Raises:
+            NotFoundError: the model has no files.
+            AzureError: a file is damaged, or its name leads out of the folder.
+            PhiAzureError: the disk has no room.
+        """
         from phi_azure.azure import storage
 
-        return storage.download(self._connection, self.path, Path(folder))
+        return storage.download(self._connection, self.path, Path(folder), on_progress)
 
     def delete(self) -> None:
         """Archives this version: it leaves the lists; its files stay in the workspace's storage."""

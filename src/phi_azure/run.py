@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.azure.runs import LogReader, Record
     from phi_azure.azure.tracking import MetricReader
-    from phi_azure.events import OnEvent
+    from phi_azure.events import OnEvent, OnProgress
     from phi_azure.model import Model
 
 RouteName = Literal["serverless", "managed"]
@@ -274,11 +274,12 @@ class Run:
         raw = models.register(self._connection, name, self.name, output, {**self.tags, RUN_TAG: self.name})
         return models_of_ours.wrap(self._connection, raw, self._on_event)
 
-    def download(self, folder: Path | str) -> Path:
-        """Copies what the job left into a folder, registered or not; returns the folder."""
+    def download(self, folder: Path | str, on_progress: OnProgress | None = None) -> Path:
+        """Copies what the job left into a folder, registered or not; returns the folder. See `Model.download`."""
         from phi_azure.azure import models, storage
 
-        return storage.download(self._connection, models.output_address(self._connection, self.name), Path(folder))
+        address = models.output_address(self._connection, self.name)
+        return storage.download(self._connection, address, Path(folder), on_progress)
 
     @property
     def _model_name(self) -> str:

@@ -4,7 +4,7 @@ from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
 from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.live import RunView, print_curve, step_line, watching
-from phi_azure.display.numbers import age, number, seconds
+from phi_azure.display.numbers import age, number, seconds, size
 from phi_azure.display.page import preview_page
 from phi_azure.display.plan import show_plan
 from phi_azure.display.preview import show_preview
@@ -19,6 +19,7 @@ from phi_azure.display.tables import (
     show_table,
     show_workspace,
 )
+from phi_azure.display.transfers import copying
 
 __all__ = [
     "BARS",
@@ -27,6 +28,7 @@ __all__ = [
     "busy",
     "chapter",
     "console",
+    "copying",
     "curve",
     "done",
     "failed",
@@ -54,6 +56,7 @@ __all__ = [
     "show_times",
     "show_workspace",
     "side_by_side",
+    "size",
     "sparkline",
     "step_line",
     "watching",

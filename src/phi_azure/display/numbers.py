@@ -30,3 +30,12 @@ def number(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:.1e}"
+
+
+def size(value: float) -> str:
+    """Returns a number of bytes: 512 B, 3.4 kB, 12 MB, 2.15 GB; a kB is 1,000 bytes, as on disks and invoices."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 999.5:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phi_azure.azure.transfers.parts import Part, Source
 from phi_azure.azure.transfers.placing import STAGING, place
 from phi_azure.azure.transfers.wholeness import problem
-from phi_azure.azure.transfers.working import Meter, run
+from phi_azure.azure.transfers.working import Meter, counted, run
 from phi_azure.errors import AzureError, ConflictError, PhiAzureError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def download_blobs(
 
 def _fetch(container: Container, parts: list[Part], on_progress: OnProgress | None) -> None:
     total = sum(part.source.size for part in parts)
-    meter = Meter(f"{len(parts)} files", total, on_progress)
+    meter = Meter(counted(len(parts)), total, on_progress)
 
     def work(job: tuple[Part, int]) -> None:
         part, index = job

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from phi_azure.azure.transfers.wire import MOST_BLOCKS, Container
-from phi_azure.azure.transfers.working import Meter, run
+from phi_azure.azure.transfers.working import Meter, counted, run
 from phi_azure.errors import AzureError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def upload_files(
     if not files:
         raise NotFoundError("there is no file to upload.")
     outgoing = [Outgoing(path, name, container.settings.block) for path, name in files]
-    meter = Meter(f"{len(files)} files", sum(file.size for file in outgoing), on_progress)
+    meter = Meter(counted(len(files)), sum(file.size for file in outgoing), on_progress)
 
     def work(block: _Block) -> None:
         if block.file.count == 1:

@@ -108,3 +108,8 @@ class Meter:
         rate = (moved - before) / (now - start) if now > start else 0.0
         left = (self._total - done) / rate if rate > 0 else None
         self._tell(Progress(self._what, done, self._total, max(rate, 0.0), left))
+
+
+def counted(files: int) -> str:
+    """Says how many files: 1 file, 8 files."""
+    return "1 file" if files == 1 else f"{files:,} files"
