@@ -23,6 +23,7 @@ from phi_azure.testing import azure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phi_azure.events import Event
     from phi_azure.testing import Azure
 
 
@@ -155,6 +156,22 @@ def test_nothing_is_left_of_a_failed_deployment() -> None:
 
         assert workspace.endpoints() == []
         emulator.last("DELETE", "/onlineEndpoints/base-endpoint")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError], ids=lambda error: error.__name__)
+def test_nothing_is_left_of_an_interrupted_deployment(emulator: Azure, error: type[BaseException]) -> None:
+    """Whatever ends the wait, such as Ctrl-C, the endpoint that costs by the hour goes again."""
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "deployment":
+            raise error
+
+    workspace = Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace, on_event=interrupt)
+
+    with pytest.raises(error):
+        workspace.deploy_base(name="base-endpoint")
+
+    assert workspace.endpoints() == []
 
 
 def test_down_removes_only_ours(emulator: Azure, workspace: Workspace) -> None:

@@ -185,10 +185,10 @@ def _refuse_taken(connection: Connection, name: str) -> None:
 
 @contextmanager
 def _taken_back(connection: Connection, name: str, kind: str, say: Say) -> Iterator[None]:
-    """Deletes an endpoint whose making failed; when even that fails, the error says what is left and why."""
+    """Deletes an endpoint whose making failed or was interrupted; when even that fails, the error says what is left."""
     try:
         yield
-    except (PhiAzureError, KeyboardInterrupt) as error:
+    except BaseException as error:
         if not _exists(connection, name):
             raise
         say("endpoint", f"{name} did not come up; deleting it")
