@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.catalogue import BaseModel
     from phi_azure.azure.client import Connection
     from phi_azure.azure.order import Order
-    from phi_azure.events import OnEvent
+    from phi_azure.events import OnEvent, OnProgress
     from phi_azure.plan import Plan
 
 CONFIG = "config.json"
@@ -164,7 +164,9 @@ class Workspace:
         report.raise_for_errors()
         return plan(job, report, facts=planning.facts(self._connection, job, price_per_million))
 
-    def submit(self, job: FineTune | Path | str, on_event: OnEvent | None = None) -> Run:
+    def submit(
+        self, job: FineTune | Path | str, on_event: OnEvent | None = None, on_progress: OnProgress | None = None
+    ) -> Run:
         """Checks the data, makes what is missing, uploads what is new, and sends the job; returns without waiting.
 
         A cluster is made if there is none of its name; it costs nothing while it is idle. The job costs from here on.
@@ -179,7 +181,7 @@ class Workspace:
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         check_data(job)
         _refuse_retired(job)
-        order = self._order(job, on_event or self._on_event)
+        order = self._order(job, on_event or self._on_event, on_progress)
         if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
             made = managed.pipeline_job(order, component(self._connection, COMPONENT))
         else:
@@ -293,22 +295,24 @@ class Workspace:
             removed.append(f"cluster {name}")
         return removed
 
-    def _order(self, job: FineTune, on_event: OnEvent | None) -> Order:
+    def _order(self, job: FineTune, on_event: OnEvent | None, on_progress: OnProgress | None) -> Order:
         """Settles what the job leaves open: model, machines, data."""
         from phi_azure.azure import data
         from phi_azure.azure.order import JOB_TAG, OURS, Order
 
         say = self._teller(on_event)
-        base = self._base(job, say)
+        base = self._base(job, say, on_progress)
         job = with_model_defaults(job, base.defaults)
         tags = {**job.tags, **OURS, JOB_TAG: job.name}
         size = self._machines(job, base, tags, on_event)
-        training, digest = data.ensure_asset(self._connection, job.training_data, f"{job.name}-training", tags, say)
+        training, digest = data.ensure_asset(
+            self._connection, job.training_data, f"{job.name}-training", tags, say, on_progress
+        )
         files = {"validation": job.validation_data}
         if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
             files["test"] = job.test_data
         others = {
-            split: data.ensure_asset(self._connection, path, f"{job.name}-{split}", tags, say)[0]
+            split: data.ensure_asset(self._connection, path, f"{job.name}-{split}", tags, say, on_progress)[0]
             for split, path in files.items()
             if path is not None
         }
@@ -325,12 +329,12 @@ class Workspace:
             gpus=_gpus(job, size),
         )
 
-    def _base(self, job: FineTune, say: Callable[[str, str], None]) -> BaseModel:
+    def _base(self, job: FineTune, say: Callable[[str, str], None], on_progress: OnProgress | None = None) -> BaseModel:
         """Looks the model up, or brings own weights to the workspace."""
         from phi_azure.azure import catalogue
 
         if isinstance(job.model, LocalModel):
-            return catalogue.ensure_own(self._connection, job.model.path, say)
+            return catalogue.ensure_own(self._connection, job.model.path, say, on_progress)
         return catalogue.find(self._connection, str(job.model))
 
     def _machines(self, job: FineTune, base: BaseModel, tags: dict[str, str], on_event: OnEvent | None) -> str | None:

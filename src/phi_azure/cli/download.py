@@ -20,14 +20,19 @@ from phi_azure.cli.session import FolderPath, Session, shared_options
 def command(session: Session, *, name: str, version: str | None, run: bool, to: Path | None, force: bool) -> None:
     """Download a model's files.
 
-    A registered MODEL, or with --run the outputs of a run. Prints the folder.
+    A registered MODEL, or with --run the outputs of a run. Prints the folder. A download that was cut goes on when
+    the same command is given again.
     """
+    from phi_azure import display
+    from phi_azure.azure.transfers import STAGING
+
     target = to or Path(name)
     if target.is_file():
         raise click.UsageError(f"{target} is a file; name a folder with --to.")
-    if target.is_dir() and any(target.iterdir()) and not force:
+    if target.is_dir() and any(target.iterdir()) and not force and not (target / STAGING).is_dir():
         raise click.UsageError(f"{target} holds something; give another folder with --to, or --force to write into it.")
     with session.workspace() as workspace:
         source = workspace.run(name) if run else workspace.model(name, version)
-        folder = source.download(target)
+        with display.copying(session.words()) as on_progress:
+            folder = source.download(target, on_progress)
     session.answer({"folder": str(folder)}, lambda: click.echo(str(folder)))

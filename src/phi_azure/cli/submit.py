@@ -29,7 +29,8 @@ def command(session: Session, file: Path, wait: bool) -> None:
     if not session.local:
         session.agree("This costs money. Submit it?")
     with session.workspace() as workspace:
-        run = workspace.submit(job)
+        with display.copying(session.words()) as on_progress:
+            run = workspace.submit(job, on_progress=on_progress)
         if wait:
             follow(session, run)
         session.answer(run_document(run), lambda: click.echo(run.name))
