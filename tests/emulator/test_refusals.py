@@ -503,6 +503,17 @@ def test_body_that_is_no_object_is_refused(body: bytes, said: str, busy: Wire) -
     assert said in error(response)[1]
 
 
+def test_pipeline_without_model_or_rows_is_refused(busy: Wire) -> None:
+    """The component's spec calls each way to name them optional; its code fails without one, so none is started."""
+    body = changed(bodies.PIPELINE, f"{NODE}/inputs/mlflow_model_path")
+    body = changed(body, f"{NODE}/inputs/train_file_path", {"value": ""})
+
+    response = _refused(busy, JOB, body, "The pipeline has no model")
+
+    assert "no training data: one of train_file_path, train_mltable_path is needed" in response.text
+    assert busy("GET", JOB).status_code == 404
+
+
 def test_all_problems_are_told_at_once(busy: Wire) -> None:
     """A body with three faults is refused with three details."""
     body = changed(bodies.COMPUTE, "location")

@@ -41,6 +41,10 @@ _SERVERLESS_FIXED = {  # what Azure's own pipeline behind serverless jobs sets: 
     "per_device_train_batch_size": "1",
     "max_seq_length": "8192",
 }
+_ONE_OF = {
+    "model": ("huggingface_id", "pytorch_model_path", "mlflow_model_path"),
+    "training data": ("train_file_path", "train_mltable_path"),
+}
 Values = dict[str, Any]  # input name -> its literal as a string, or {"place": [container, prefix]}
 
 
@@ -64,7 +68,7 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
             f"key: {name}, Message: component '{node.get('componentId')}' was not found.", "ComponentNotFound"
         )
     given = _node_values(call, node, properties.get("inputs") or {})
-    _check_values(given, facts["inputs"])
+    _check_values(given, facts["inputs"], _missing(given))
     values = {k: _text(v["default"]) for k, v in facts["inputs"].items() if "default" in v} | given
     _check_compute(call, values, given)
     return _plan(values, node=name, outputs=_bindings(node, properties.get("outputs") or {}))
@@ -129,8 +133,19 @@ def _value(call: Call, name: str, given: Any) -> Any:
     return str(given["value"])
 
 
-def _check_values(given: Values, inputs: dict[str, Document]) -> None:
-    problems = [problem for name, value in given.items() for problem in _value_problems(name, value, inputs.get(name))]
+def _missing(given: Values) -> list[str]:
+    """Returns what the component's own code asks for although its spec calls each of these inputs optional."""
+    return [
+        f"The pipeline has no {what}: one of {', '.join(names)} is needed."
+        for what, names in _ONE_OF.items()
+        if not any(given.get(name) for name in names)
+    ]
+
+
+def _check_values(given: Values, inputs: dict[str, Document], problems: list[str] | None = None) -> None:
+    problems = (problems or []) + [
+        problem for name, value in given.items() for problem in _value_problems(name, value, inputs.get(name))
+    ]
     if problems:
         raise WireError(
             400,
