@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from phi_azure.errors import ConfigError
 
@@ -46,8 +46,7 @@ MARKS = 3
 """Tokens that a template puts around one message, one more or less."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A piece of the text: `special` and `prompt` are read, `answer` and `end` are learnt."""
 
     text: str

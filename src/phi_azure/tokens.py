@@ -7,7 +7,8 @@ hand where this is built. Scripts without blanks have fewer characters a token t
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,11 @@ LONGEST = 8
 """How many times the average the longest row is taken to have where nothing was counted."""
 SERVERLESS_LENGTH = 8192
 """Tokens of a row that the serverless service reads when nothing is said (azureml-assets, 2026-07)."""
-_CHUNK = 2_000  # rows that are encoded at once, on all cores
-_CHUNK_CHARACTERS = 4_000_000
+_CHUNK = 500  # rows that are encoded at once, on all cores
+_CHUNK_CHARACTERS = 1_000_000
 _REACH = 64  # characters in which the next token is looked for; a mark takes at most the blanks behind it
+
+_Chunk = list[tuple[int, list[templates.Segment]]]
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ class Lengths:
 
 def lengths(pieces: Sequence[templates.Segment], encoding: Any, limit: int | None) -> Lengths:
     """Measures a row that was encoded from the joined text of its pieces."""
-    total = len(encoding.ids)
+    total = len(encoding)
     kept = total if limit is None else min(total, limit)
     trained, ends, start = 0, True, 0
     end = sum(len(piece.text) for piece in pieces)
@@ -229,7 +232,7 @@ def _token_at(encoding: Any, start: int, end: int) -> int:
         token: int | None = encoding.char_to_token(place)
         if token is not None:
             return token + int(encoding.token_to_chars(token)[0] < start)
-    return len(encoding.ids)
+    return len(encoding)
 
 
 @dataclass
@@ -258,21 +261,37 @@ class _Tally:
 
 def _tally(path: Path, encoder: Any, reader: Reader, notes: Notes) -> _Tally:
     tally = _Tally()
-    for chunk in _chunks(path, reader):
-        texts = ["".join([piece.text for piece in pieces]) for _, pieces in chunk]
-        encoded = encoder.encode_batch(texts, add_special_tokens=False)
-        for (line, pieces), encoding in zip(chunk, encoded, strict=True):
-            found = lengths(pieces, encoding, reader.max_seq_length)
-            tally.add(found)
-            if found.cut or not found.trained:
-                for problem in problems(str(path), line, found, reader.max_seq_length):
-                    notes.add(problem)
+    for line, pieces, encoding in _encoded(_chunks(path, reader), encoder):
+        found = lengths(pieces, encoding, reader.max_seq_length)
+        tally.add(found)
+        if found.cut or not found.trained:
+            for problem in problems(str(path), line, found, reader.max_seq_length):
+                notes.add(problem)
     return tally
 
 
-def _chunks(path: Path, reader: Reader) -> Iterator[list[tuple[int, list[templates.Segment]]]]:
+def _encoded(chunks: Iterable[_Chunk], encoder: Any) -> Iterator[tuple[int, list[templates.Segment], Any]]:
+    """Yields rows with their tokens; while one chunk is encoded, on all cores, the next is read and the last judged."""
+    waiting: deque[tuple[_Chunk, Future[list[Any]]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for chunk in chunks:
+            texts = ["".join([piece.text for piece in pieces]) for _, pieces in chunk]
+            waiting.append((chunk, pool.submit(encoder.encode_batch, texts, add_special_tokens=False)))
+            if len(waiting) > 1:
+                yield from _joined(*waiting.popleft())
+        for one in waiting:
+            yield from _joined(*one)
+
+
+def _joined(chunk: _Chunk, encoded: Future[list[Any]]) -> Iterator[tuple[int, list[templates.Segment], Any]]:
+    for (line, pieces), encoding in zip(chunk, encoded.result(), strict=True):
+        yield line, pieces, encoding
+
+
+def _chunks(path: Path, reader: Reader) -> Iterator[_Chunk]:
     """Yields rows in pieces, as many as are encoded at once: not too many, and not too long ones."""
-    chunk, characters = [], 0
+    chunk: _Chunk = []
+    characters = 0
     for line, row in rows(path):
         if not _is_kept(row):
             continue
