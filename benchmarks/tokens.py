@@ -87,9 +87,8 @@ def _timed(name: str, python: str, program: str, path: Path, tokenizer: Path, *c
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     seconds, total, memory, *kind = done.stdout.split()
     each = f"{int(total) / float(seconds) / 1e6:.2f} M tokens a second"
-    print(
-        f"  {name:<14} {float(seconds):6.2f} s  {int(total):,} tokens, {each}, {memory} MB at most {' '.join(kind)}".rstrip()
-    )
+    line = f"  {name:<14} {float(seconds):6.2f} s  {int(total):,} tokens, {each}, {memory} MB at most"
+    print(line, *kind)
     return int(total)
 
 
