@@ -110,6 +110,19 @@ def test_submit_says_what_it_would_make_on_stderr(phi: Command) -> None:
     assert len(out.splitlines()) == 1
 
 
+def test_submit_counts_the_warnings_of_all_files(phi: Command, tmp_path: Path) -> None:
+    """A row that stands in two files does not stop a job, and is not passed over in silence."""
+    rows = (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "validation.jsonl").write_text("\n".join(rows[:3]), encoding="utf-8")
+    job = JOB.format(kind="serverless") + "validation_data: validation.jsonl\n"
+    (tmp_path / "shared.yaml").write_text(job, encoding="utf-8")
+
+    code, _, err = phi("submit", "shared.yaml", "--yes")
+
+    assert code == 0
+    assert "3 (leak); phi-azure check shows them" in err
+
+
 def test_failed_run_exits_1_with_the_reason(phi: Command, azure: testing.Azure) -> None:
     """The exit code of --wait is that of the run."""
     azure.jobs.script(fails_in="chat_completion_finetune", error="CUDA out of memory")
@@ -335,4 +348,20 @@ def test_an_empty_question_is_refused(message: str, phi: Command, azure: testing
 
     assert code == 2
     assert "MESSAGE is empty" in err
+    assert azure.requests == []
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",)], ids=["asked", "unasked"])
+def test_a_retired_model_is_refused_before_any_question(
+    options: tuple[str, ...], phi: Command, azure: testing.Azure, tmp_path: Path
+) -> None:
+    """Neither agreement nor upload comes first, and bad rows do not hide it."""
+    job = "name: tone\nmodel: Phi-3-mini-4k-instruct\ntraining_data: none.jsonl\nroute: serverless\n"
+    (tmp_path / "old.yaml").write_text(job, encoding="utf-8")
+
+    code, _, err = phi("submit", "old.yaml", *options)
+
+    assert code == 2
+    assert "was retired from serverless fine-tuning on 2025-08-30" in err
+    assert "Phi-4-mini-instruct" in err
     assert azure.requests == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +20,9 @@ from phi_azure import (
     Workspace,
 )
 from phi_azure.testing import azure
+from phi_azure.workspace import check_data
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from phi_azure.events import Event
     from phi_azure.testing import Azure
 
@@ -47,6 +47,38 @@ def test_bad_rows_stop_before_anything_is_sent(emulator: Azure, workspace: Works
         workspace.submit(job(chat))
 
     assert emulator.requests == []
+
+
+def test_all_files_are_checked_together(emulator: Azure, workspace: Workspace, chat: Path, tmp_path: Path) -> None:
+    """The errors of each file are told at once, the test data's too; a row of both sides is seen."""
+    (validation := tmp_path / "validation.jsonl").write_text('{"messages": []}\n', encoding="utf-8")
+    (test := tmp_path / "test.jsonl").write_text(chat.read_text("utf-8").splitlines()[0] + "\nno row\n", "utf-8")
+    asked = job(chat, ManagedCompute(), validation_data=str(validation), test_data=str(test))
+
+    with pytest.raises(DataError) as caught:
+        workspace.submit(asked)
+
+    assert "validation.jsonl:1" in str(caught.value)
+    assert "test.jsonl:2" in str(caught.value)
+    assert emulator.requests == []
+
+
+def test_a_row_of_both_sides_is_seen(chat: Path, tmp_path: Path) -> None:
+    """A row that is trained on says nothing as a test."""
+    (test := tmp_path / "test.jsonl").write_text(chat.read_text("utf-8").splitlines()[0], "utf-8")
+
+    report = check_data(job(chat, ManagedCompute(), test_data=str(test)))
+
+    assert [file.split for file in report.files] == ["training", "test"]
+    assert [problem.file for problem in report.problems if problem.code == "leak"] == [str(test)]
+
+
+def test_files_beside_a_data_asset_are_checked(tmp_path: Path) -> None:
+    """Training data may lie in Azure; the validation file is still looked at."""
+    (validation := tmp_path / "validation.jsonl").write_text("no row\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"validation\.jsonl:1"):
+        check_data(job(Path("azureml:rows:1"), validation_data=str(validation)))
 
 
 def test_the_same_data_goes_up_once(emulator: Azure, workspace: Workspace, chat: Path) -> None:

@@ -173,8 +173,8 @@ def _data(story: Story, jobs: dict[str, FineTune]) -> None:
     for row in _rows(story.files / "train.jsonl", 3):
         display.quote(story.out, *row)
     with _timed(story.outcome, "check the data"):
-        reports = [report for job in jobs.values() for report in check_data(job)]
-    for file, rows in {report.file: report.rows for report in reports}.items():
+        reports = [check_data(job) for job in jobs.values()]
+    for file, rows in {file.path: file.rows for report in reports for file in report.files}.items():
         display.done(story.out, f"{file}: {rows:,} rows, fit for {' and '.join(jobs)}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from phi_azure import catalog, dataset, names
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
-from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
+from phi_azure.config import FineTune, LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.config.component import COMPONENT
 from phi_azure.endpoint import Endpoint, EndpointInfo
 from phi_azure.errors import ConfigError, NotFoundError
@@ -180,7 +180,6 @@ class Workspace:
 
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         check_data(job)
-        _refuse_retired(job)
         order = self._order(job, on_event or self._on_event, on_progress)
         if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
             made = managed.pipeline_job(order, component(self._connection, COMPONENT))
@@ -356,20 +355,20 @@ class Workspace:
             listener(Event(kind, message))
 
 
-def check_data(job: FineTune) -> list[dataset.Report]:
-    """Checks the job's files on disk; raises DataError with what is wrong. Azure's own data assets pass."""
-    splits: tuple[tuple[Path | None, dataset.Split], ...] = (
-        (job.training_data, "training"),
-        (job.validation_data, "validation"),
-    )
-    reports = [
-        dataset.check(path, job.route.kind, split)
-        for path, split in splits
-        if path and not str(path).startswith("azureml:")
-    ]
-    for report in reports:
-        report.raise_for_errors()
-    return reports
+def check_data(job: FineTune) -> dataset.Report:
+    """Checks what needs no account: the model's age, and the job's files on disk, together.
+
+    Raises:
+        ConfigError: the model is retired from this route.
+        DataError: the rows are not what the job could learn from. Azure's own data assets pass.
+    """
+    _refuse_retired(job)
+    places = (job.training_data, job.validation_data, job.test_data)
+    training, validation, test = (None if path is None or is_in_azure(path) else path for path in places)
+    model = catalog.model(job.base_name)
+    report = dataset.check_files(training, validation, test, job.route.kind, model)
+    report.raise_for_errors()
+    return report
 
 
 def check_weights(weights: Mapping[str, Path]) -> None:

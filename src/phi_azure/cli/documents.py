@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from phi_azure.cli.session import Session
     from phi_azure.config import FineTune
     from phi_azure.dataset import Report
@@ -78,18 +76,25 @@ def endpoint_document(endpoint: Endpoint) -> dict[str, object]:
     }
 
 
-def job_facts(job: FineTune, reports: Sequence[Report], session: Session) -> dict[str, str | None]:
+def job_facts(job: FineTune, report: Report, session: Session) -> dict[str, str | None]:
     """Returns what a job would make, for people."""
     is_asset = str(job.training_data).startswith("azureml:")
-    rows = "a data asset of the workspace" if is_asset else f"{reports[0].rows:,} rows"
+    rows = "a data asset of the workspace" if is_asset else f"{report.files[0].rows:,} rows"
     facts: dict[str, str | None] = {
         "job": job.name,
         "model": str(job.model),
         "route": "serverless (Azure's machines)" if job.route.kind == "serverless" else "managed compute",
         "data": f"{job.training_data}, {rows}",
+        "warnings": _warnings(report),
         "where": f"this machine, {session.folder}" if session.local else "Azure",
     }
     if job.route.kind == "managed":
         facts["cluster"] = job.route.cluster
         facts["machines"] = f"{job.route.nodes} x {job.route.size or 'a size that the model fits'}"
     return facts
+
+
+def _warnings(report: Report) -> str | None:
+    """Returns how many warnings the rows gave, and of which kinds."""
+    kinds = dict.fromkeys(problem.code for problem in report.problems if problem.level == "warning")
+    return f"{report.levels['warning']:,} ({', '.join(kinds)}); phi-azure check shows them" if kinds else None

@@ -60,7 +60,7 @@ def check(
 
 
 def check_files(
-    training: Path | str,
+    training: Path | str | None,
     validation: Path | str | None = None,
     test: Path | str | None = None,
     route: Route = "serverless",
@@ -70,6 +70,7 @@ def check_files(
 ) -> Report:
     """Checks the files of a job together, so that rows that training shares with the others are found.
 
+    A file that lies in Azure is left out as None.
     On managed compute it says as well which part of the training rows Azure sets aside. Else as `check`.
     """
     given: tuple[tuple[Path | str | None, Split], ...] = (
@@ -78,7 +79,7 @@ def check_files(
         (test, "test"),
     )
     files = [(Path(path), split) for path, split in given if path is not None]
-    return _check(files, route, model, limit, is_whole_job=True)
+    return _check(files, route, model, limit, is_whole_job=training is not None)
 
 
 def _check(
