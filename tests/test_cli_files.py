@@ -1,14 +1,15 @@
-"""`init` and `check`: job files and data files, without Azure."""
+"""`init`, `check` and `preview`: job files and data files, without Azure."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from phi_azure import FineTune
 from phi_azure.cli import run
+from phi_azure.engine import phi_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +88,130 @@ def test_check_as_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFix
     assert report["ok"] is False
     assert report["problems"][0]["line"] == 1
     assert set(report["problems"][0]) >= {"code", "level", "file", "line", "field", "message", "fix"}
+
+
+@pytest.fixture
+def headlines(tmp_path: Path) -> Path:
+    """A job with the example's data."""
+    run(["init", "job.yaml", "--route", "managed", "--example", "headlines"])
+    return tmp_path / "job.yaml"
+
+
+def _previewed(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["preview", *map(str, words), "--json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_preview_of_a_job_takes_its_data_model_and_length(headlines: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the file says is what is shown; an option goes before it."""
+    text = headlines.read_text("utf-8").replace("# max_seq_length: -1", "max_seq_length: 20")
+    headlines.write_text(text.replace("model: Phi-4-mini-instruct", "model: Phi-4"), "utf-8")
+
+    made = _previewed(capsys, headlines)
+    other = _previewed(capsys, headlines, "--model", "Phi-3.5-mini-instruct", "--max-seq-length", 30)
+
+    assert (made["model"], made["template"], made["max_seq_length"]) == ("Phi-4", "phi4", 20)
+    assert (other["model"], other["template"], other["max_seq_length"]) == ("Phi-3.5-mini-instruct", "phi3", 30)
+    assert [row["line"] for row in made["rows"]] == [1, 2, 3]
+    assert {row["file"].rpartition("/")[2] for row in made["rows"]} == {"train.jsonl"}
+    assert "".join(piece["text"] for piece in made["rows"][0]["pieces"] if piece["trained"]).endswith("<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [([], 6), (["--rows", 5], 10), (["--line", 7, "--line", 9], 4), (["--sample", 4, "--seed", 1], 8)],
+    ids=["first three", "first five", "two lines", "by lot"],
+)
+def test_preview_shows_the_rows_asked_for(
+    words: list[object], count: int, headlines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each file given."""
+    made = _previewed(capsys, headlines.with_name("train.jsonl"), headlines.with_name("test.jsonl"), *words)
+
+    assert len(made["rows"]) == count
+    assert {row["file"].rpartition("/")[2] for row in made["rows"]} == {"train.jsonl", "test.jsonl"}
+
+
+def test_preview_counts_with_a_tokenizer(headlines: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The screen says that tokens were counted, and what is cut."""
+    words = ["preview", str(headlines), "--tokenizer", str(phi_tiny.path()), "--max-seq-length", "20"]
+
+    assert run(words) == 0
+
+    out = capsys.readouterr().out
+    assert "tokens are counted" in " ".join(out.split())
+    assert "\n  x " in out
+    assert max(map(len, out.replace(str(headlines.parent), "").splitlines())) <= 80
+
+
+def test_preview_shows_bad_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are what one wants to look at."""
+    (tmp_path / "bad.jsonl").write_text('{"messages": []}\nnot json\n', encoding="utf-8")
+
+    code = run(["preview", "bad.jsonl"])
+
+    out = capsys.readouterr().out
+    assert code == 0
+    assert out.count("Azure leaves this row out.") == 2
+    assert "  ! not json" in out
+
+
+def test_preview_as_json_is_ascii_and_exact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row may hold what steers a terminal; the document says the same in numbers."""
+    text = json.dumps(
+        {"messages": [{"role": "user", "content": "\x9b1m\u202e"}, {"role": "assistant", "content": "a"}]}
+    )
+    (tmp_path / "odd.jsonl").write_text(text, encoding="utf-8")
+
+    run(["preview", "odd.jsonl", "--json"])
+
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)["rows"][0]["pieces"][1]["text"] == "\x9b1m\u202e"
+
+
+def test_preview_writes_a_page_and_overwrites_none(headlines: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only --force does."""
+    page = headlines.with_name("rows.html")
+    words = ["preview", str(headlines), "--html", str(page)]
+    page.write_text("mine", "utf-8")
+
+    refused = run(words)
+    kept = page.read_text("utf-8")
+    forced = run([*words, "--force"])
+
+    assert (refused, kept, forced) == (2, "mine", 0)
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train.jsonl", "--rows", "2", "--sample", "2"], 2, "keep one"),
+        (["train.jsonl", "--line", "1001"], 3, "no row begins on line 1001"),
+        (["train.jsonl", "--model", "Phi-4-mini-instrukt"], 2, "did you mean Phi-4-mini-instruct"),
+        (["train.jsonl", "--model", "microsoft-phi-2"], 2, "chat template of microsoft-phi-2 is not known"),
+        (["train.jsonl", "--tokenizer", "."], 2, "no tokenizer.json there"),
+        (["none.jsonl"], 2, "does not exist"),
+        (["lost.yaml"], 3, "there is no such file"),
+        (["asset.yaml"], 2, "data asset of Azure"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_preview_says_what_it_cannot_show(
+    words: list[str], code: int, said: str, headlines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with its exit code."""
+    folder = headlines.parent
+    (folder / "lost.yaml").write_text("name: tone\ntraining_data: lost.jsonl\n", "utf-8")
+    (folder / "asset.yaml").write_text("name: tone\ntraining_data: azureml:tone:1\n", "utf-8")
+
+    assert run(["preview", *words]) == code
+
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_submit_of_a_wrong_job_file_names_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

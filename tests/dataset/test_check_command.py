@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phi_azure.cli import run
+from phi_azure.engine import phi_tiny
 from tests.dataset.broken import good_lines, turns
 
 if TYPE_CHECKING:
@@ -89,6 +90,57 @@ def test_problems_are_capped_and_counts_are_not(tmp_path: Path, capsys: pytest.C
 
     assert (code, document["counts"]["json"], document["dropped"]) == (3, 30, 30)
     assert [problem["line"] for problem in document["problems"] if problem["code"] == "json"] == [1, 2]
+
+
+def test_without_a_tokenizer_the_estimate_says_so(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A range, and null for what nobody knows."""
+    _, document = answered(capsys, rows)
+    run(["check", str(rows)])
+
+    found = document["tokens"]
+    assert not found["exact"]
+    assert found["low"] < found["total"] < found["high"]
+    assert [found[name] for name in ("min", "median", "p95", "max", "trained", "cut")] == [None] * 6
+    assert "estimated from characters; --tokenizer DIR counts them" in " ".join(capsys.readouterr().out.split())
+
+
+def test_with_a_tokenizer_tokens_are_counted(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How rows are spread, what is trained; nothing is cut at the model's own length."""
+    code, document = answered(capsys, rows, "--tokenizer", phi_tiny.path())
+    run(["check", str(rows), "--tokenizer", str(phi_tiny.path())])
+
+    found = document["tokens"]
+    assert (code, found["exact"], found["rows"], found["low"], found["high"]) == (0, True, 40, *(found["total"],) * 2)
+    assert found["min"] <= found["median"] <= found["p95"] <= found["max"] < found["total"]
+    assert 40 * 3 <= found["trained"] < found["total"]
+    assert found["max_seq_length"] == 8192
+    assert found["cut"] == {"rows": 0, "tokens": 0, "end_cut": 0, "no_trained_token": 0}
+    assert f"tokens: {found['total']:,}, counted" in capsys.readouterr().out
+
+
+def test_rows_that_are_cut_are_problems(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with its line; where nothing is left to learn, Azure fails, and so does the check."""
+    each = answered(capsys, rows, "--tokenizer", phi_tiny.path())[1]["tokens"]["min"]
+    shorter = answered(capsys, rows, "--tokenizer", phi_tiny.path(), "--max-seq-length", each - 1)
+    nothing = answered(capsys, rows, "--tokenizer", phi_tiny.path(), "--max-seq-length", 2)
+
+    assert (shorter[0], shorter[1]["counts"]["tokens-cut"]) == (0, 40)
+    assert (nothing[0], nothing[1]["ok"]) == (3, False)
+    assert nothing[1]["counts"] == {"tokens-cut": 40, "end-token-cut": 40, "no-trained-token": 41}
+    last = nothing[1]["problems"][-1]
+    assert (last["code"], last["level"], last["line"], last["effect"]) == ("no-trained-token", "error", None, "fails")
+
+
+def test_a_job_brings_its_own_length(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """max_seq_length of the file counts, and the option above it."""
+    job = tmp_path / "job.yaml"
+    job.write_text("name: tone\ntraining_data: train.jsonl\nroute: {kind: managed, max_seq_length: 12}\n", "utf-8")
+
+    found = answered(capsys, job, "--tokenizer", phi_tiny.path())[1]["tokens"]
+    other = answered(capsys, job, "--tokenizer", phi_tiny.path(), "--max-seq-length", 9)[1]["tokens"]
+
+    assert (found["max_seq_length"], other["max_seq_length"]) == (12, 9)
+    assert 0 < found["cut"]["tokens"] < other["cut"]["tokens"]
 
 
 def test_people_read_what_azure_would_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
