@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,24 +91,6 @@ def test_bad_rows_exit_3_and_a_bad_file_2(job: Path, tmp_path: Path) -> None:
 
     job.write_text("name: tone\n", "utf-8")
     assert run(["plan", str(job)]) == 2
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("plan", "job.yaml"), ("models",), ("models", "Phi-4"), ("sizes", "--fits", "Phi-4")],
-    ids=" ".join,
-)
-def test_neither_account_nor_vendor_is_needed(job: Path, words: tuple[str, ...]) -> None:
-    """In a fresh process nothing of azure is imported."""
-    script = (
-        "import sys; from phi_azure.cli import run; code = run(sys.argv[1:]); "
-        "print([name for name in sys.modules if name.partition('.')[0] in ('azure', 'torch', 'mlflow')], code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words], cwd=job.parent, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.splitlines()[-1] == "[] 0"
 
 
 def test_models_filter_and_sheet(capsys: pytest.CaptureFixture[str]) -> None:
