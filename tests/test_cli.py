@@ -118,7 +118,17 @@ def test_error_as_json_is_one_object_on_stdout(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     "arguments",
-    [["submit"], ["submit", "no-such-file.yaml"], ["no-such-verb"], ["runs", "--limit", "none"], ["--no-such-option"]],
+    [
+        ["submit"],
+        ["submit", "no-such-file.yaml"],
+        ["no-such-verb"],
+        ["runs", "--limit", "none"],
+        ["--no-such-option"],
+        ["wait", "tone", "--timeout", "nan"],
+        ["split", "all.jsonl", "--validation", "nan"],
+        ["sizes", "--max-price", "inf"],
+        ["chat", "tone", "hello", "--temperature", "nan"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_exits_2_and_points_at_the_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

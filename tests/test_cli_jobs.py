@@ -365,3 +365,13 @@ def test_a_retired_model_is_refused_before_any_question(
     assert "was retired from serverless fine-tuning on 2025-08-30" in err
     assert "Phi-4-mini-instruct" in err
     assert azure.requests == []
+
+
+@pytest.mark.parametrize("version", ["../1", "a?b", ""])
+def test_what_cannot_be_a_version_is_not_looked_for(version: str, phi: Command, azure: testing.Azure) -> None:
+    """It would become part of a request's path as well."""
+    code, _, err = phi("download", "tone", "--version", version)
+
+    assert code == 6
+    assert f"There is no version {version!r}" in err
+    assert azure.requests == []

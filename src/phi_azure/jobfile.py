@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,7 +17,6 @@ from phi_azure.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from pathlib import Path
 
 Place = tuple[str, ...]
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
@@ -25,6 +25,7 @@ _DEEPEST = 10  # of a mapping in a mapping
 _YAML_WORDS = {
     "found character '\\t' that cannot start any token": "a tab; indent with blanks",
     "mapping values are not allowed here": "a second colon; put the value in quotes, or begin a new line",
+    "but found another document": "a second document begins here; a file is one job",
     "found unexpected end of stream": "a quote or bracket is not closed",
 }
 _MOST_NODES = 5_000  # of a YAML file with its aliases followed; a job file has some dozens
@@ -169,4 +170,9 @@ def _anchored(values: object, folder: Path) -> object:
 
 def _from(folder: Path, value: object) -> object:
     is_path = isinstance(value, str) and value.strip() and value not in STAGES and "://" not in value
-    return str(folder / str(value)) if is_path and not is_in_azure(str(value)) else value
+    return str(folder / _at_home(str(value))) if is_path and not is_in_azure(str(value)) else value
+
+
+def _at_home(path: str) -> str:
+    """Follows `~/`, which a shell does and YAML does not."""
+    return str(Path.home() / path[2:]) if path.startswith("~/") else path

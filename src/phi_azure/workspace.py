@@ -209,6 +209,8 @@ class Workspace:
     def model(self, name: str, version: str | None = None) -> Model:
         """Finds a registered model; without a version the newest. Raises NotFoundError."""
         _refuse_no_name("model", name)
+        if version is not None:
+            _refuse_no_name("version", version)
         return models_of_ours.load(self._connection, name, version, self._on_event)
 
     def models(self, name: str | None = None) -> list[ModelInfo]:

@@ -58,6 +58,17 @@ def test_reads_the_names_of_others(tmp_path: Path, route: str, expected: Serverl
     assert job.route == expected
 
 
+def test_a_wave_stands_for_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a shell; a name that only begins so is a name."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    text = "name: tone\ntraining_data: ~/train.jsonl\nvalidation_data: ~train.jsonl\n"
+
+    job = FineTune.from_yaml(job_file(tmp_path, text))
+
+    assert job.training_data == tmp_path / "home" / "train.jsonl"
+    assert job.validation_data == tmp_path / "~train.jsonl"
+
+
 def test_writes_what_it_reads(tmp_path: Path) -> None:
     """A job survives the way through a file."""
     job = FineTune(
@@ -114,6 +125,7 @@ def test_names_what_was_meant(tmp_path: Path, text: str, meant: str) -> None:
         ("- a", "names and values"),
         ("a: !!python/object:os.system {}", "not YAML"),
         ("{}", "is missing"),
+        ("name: a\n---\nname: b\n", "a second document begins here"),
     ],
 )
 def test_refuses_what_is_no_job(tmp_path: Path, text: str, said: str) -> None:

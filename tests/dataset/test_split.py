@@ -8,6 +8,7 @@ import pytest
 
 from phi_azure import dataset
 from phi_azure.cli import run
+from phi_azure.dataset.writing import new_files
 from phi_azure.errors import DataError
 from tests.dataset.broken import good, good_lines, turns
 
@@ -77,14 +78,36 @@ def test_split_names_a_line_that_is_no_row(rows: Path, tmp_path: Path) -> None:
 
 
 def test_split_of_one_prompt_is_refused(tmp_path: Path) -> None:
-    """Where a side would stay empty, no file is left behind."""
+    """Where a side would stay empty, neither a file nor a new folder is left behind."""
     path = tmp_path / "all.jsonl"
     path.write_text(f"{good(1)}\n{good(1)}\n", encoding="utf-8")
 
     with pytest.raises(DataError, match="no row for train"):
-        dataset.split(path, tmp_path / "data")
+        dataset.split(path, tmp_path / "data" / "deep")
 
-    assert list((tmp_path / "data").iterdir()) == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.1, 1.0])
+def test_shares_that_leave_nothing_are_refused(share: float, rows: Path, tmp_path: Path) -> None:
+    """So is what is no number."""
+    with pytest.raises(DataError, match="leave nothing to train on"):
+        dataset.split(rows, tmp_path / "data", validation=share)
+
+
+def test_nothing_is_left_of_interrupted_files(tmp_path: Path) -> None:
+    """Ctrl-C while rows are written leaves no half file, and what was there stays."""
+    (tmp_path / "mine").touch()
+
+    def interrupted() -> None:
+        with new_files([tmp_path / "data" / "train.jsonl", tmp_path / "test.jsonl"]) as files:
+            files[0].write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
 
 
 def test_split_on_the_command_line(rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

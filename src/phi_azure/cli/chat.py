@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import Number, Session, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="The answer's length at most."
 )
-@click.option(
-    "--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True, help="0 is always the same."
-)
+@click.option("--temperature", type=Number(0, 2), default=0.0, show_default=True, help="0 is always the same.")
 @shared_options
 @click.pass_obj
 def command(

@@ -43,7 +43,7 @@ def command(
             raise click.UsageError("--registered takes none of the catalogue's filters.")
         _answer_registered(session, name)
         return
-    if name:
+    if name is not None:
         row = named(name)
         session.answer(_document(row), lambda: display.show_phi(session.data(), row))
         return
@@ -68,7 +68,7 @@ def named(name: str) -> PhiModel:
     if row is None:
         near = catalog.nearest(name)
         raise NotFoundError(
-            f"the catalogue has no model {name}.",
+            f"the catalogue has no model {name or repr(name)}.",
             remedy=f"Did you mean {near}?" if near else "phi-azure models --retired lists all; --registered yours.",
         )
     return row

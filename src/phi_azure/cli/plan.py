@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phi_azure.cli.reading import model_of, reader_of, tokenizer_option
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import Number, Session, shared_options
 
 if TYPE_CHECKING:
     from phi_azure import FineTune
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: phi-azure plan job.yaml --price-per-million 3 --out plan.json")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose budget and results [the job's].")
-@click.option("--price-per-million", type=click.FloatRange(min=0), help="USD for a million trained tokens, serverless.")
+@click.option("--price-per-million", type=Number(min=0), help="USD for a million trained tokens, serverless.")
 @tokenizer_option
 @click.option("--live", is_flag=True, help="Read machine prices from Azure's public price list.")
 @click.option("--region", default="eastus", show_default=True, help="Region of the prices that --live reads.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
@@ -46,6 +47,17 @@ class FolderPath(click.Path):
             instead = "name a folder" if blocked == folder else f"{folder} cannot be made"
             self.fail(f"{blocked} is a file; {instead}.", param, ctx)
         return folder
+
+
+class Number(click.FloatRange):
+    """A number of a range; `nan` is below and above nothing, and click lets it through, as it does `inf`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuses what cannot be counted with."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number to count with.", param, ctx)
+        return number
 
 
 @dataclass

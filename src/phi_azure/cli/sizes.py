@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import Number, Session, shared_options
 
 if TYPE_CHECKING:
     from phi_azure.catalog import GpuSize
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--fits", metavar="MODEL", help="Only machines on which one can tune this model with LoRA.")
 @click.option("--length", type=click.IntRange(min=1), default=2048, show_default=True, help="Tokens of a row: --fits.")
 @click.option("--gpus", type=click.IntRange(min=1), help="Only machines with at least so many GPUs.")
-@click.option("--max-price", type=click.FloatRange(min=0), help="Only machines that cost at most so many USD an hour.")
+@click.option("--max-price", type=Number(min=0), help="Only machines that cost at most so many USD an hour.")
 @click.option("--family", help="Only this quota family; letter case and spaces do not count.")
 @click.option("--all", "every", is_flag=True, help="Retired ones as well.")
 @shared_options

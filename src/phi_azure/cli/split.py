@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from phi_azure.cli.session import FolderPath, Session, shared_options
+from phi_azure.cli.session import FolderPath, Number, Session, shared_options
 
-_SHARE = click.FloatRange(min=0, max=1, max_open=True)
+_SHARE = Number(min=0, max=1, max_open=True)
 
 
 @click.command(epilog="Example: phi-azure split all.jsonl --validation 0.1 --seed 0 --out data")

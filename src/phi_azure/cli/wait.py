@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from phi_azure.cli.documents import run_document
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import Number, Session, shared_options
 from phi_azure.cli.watch import follow
 
 
 @click.command(epilog="Example: phi-azure wait headline-sentiment-0a1b2c --timeout 3600")
 @click.argument("run_name", metavar="RUN")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait; then exit 7, and the run goes on.")
+@click.option("--timeout", type=Number(min=0), help="Seconds to wait; then exit 7, and the run goes on.")
 @shared_options
 @click.pass_obj
 def command(session: Session, run_name: str, timeout: float | None) -> None:

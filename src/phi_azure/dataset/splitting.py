@@ -48,7 +48,7 @@ def split(
         DataError: where a line is no row, a file is there already, or nothing would be left to train on.
     """
     path, shares = Path(path), (validation, test)
-    if min(shares) < 0 or sum(shares) >= 1:
+    if not (min(shares) >= 0 and sum(shares) < 1):  # so that NaN does not pass
         raise DataError(f"the shares {validation} and {test} leave nothing to train on.", remedy="Take 0.1, say.")
     digests = array("Q", (_digest(path, number, line, seed) for number, line in _lines(path)))
     sides = _sides(digests, shares)
