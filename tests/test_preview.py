@@ -174,6 +174,17 @@ def test_what_the_template_leaves_out_is_said(tmp_path: Path) -> None:
     assert not mini.notes
 
 
+@pytest.mark.parametrize("extra", [{"tools": [{"type": "function"}]}, {}], ids=["tools", "calls"])
+def test_tools_are_not_shown_and_that_is_said(extra: dict[str, object], tmp_path: Path) -> None:
+    """The templates here write text alone."""
+    call = {} if extra else {"tool_calls": [{"id": "1"}]}
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", **call}]
+
+    row = one(tmp_path, json.dumps({"messages": messages, **extra}))
+
+    assert row.notes == ("Tools and their calls are not shown: the templates here write text alone.",)
+
+
 def test_a_model_without_system_role_reads_it_with_the_question(tmp_path: Path) -> None:
     """As Azure writes it, and with a word about it."""
     row = one(tmp_path, turns(("system", "s"), ("user", "q"), ("assistant", "a")), Reader("phi3", system_role=False))

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phi_azure import template
+from phi_azure import ConfigError, catalog, template
 from phi_azure.dataset import Message
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from phi_azure.template import Name
 
 CHAT = [Message("system", "Sort."), Message("user", "Hello?"), Message("assistant", "good")]
@@ -58,6 +60,29 @@ def test_content_in_parts_counts_with_its_text() -> None:
 
     assert template.content(decode(row.encode(), type=Message)) == "ab"
     assert template.content(Message("assistant", None)) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["Phi-3.5-mini-instruct", "Phi-4", "Phi-4-mini-instruct", "Phi-3.5-MoE-instruct"], ids=str
+)
+def test_own_weights_have_the_template_of_their_tokenizer(name: str, tmp_path: Path) -> None:
+    """The number of entries tells whose tokenizer a folder has."""
+    row = catalog.model(name)
+    assert row is not None
+    assert row.dims is not None
+    lengths = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 16}
+    (tmp_path / "config.json").write_text(json.dumps({**lengths, "vocab_size": row.dims.vocab}), encoding="utf-8")
+    own = catalog.read_folder(tmp_path)
+    assert own is not None
+
+    assert template.of(catalog.as_model("mine", own), "mine") == row.chat_template
+
+
+@pytest.mark.parametrize("model", [None, catalog.model("microsoft-phi-2")], ids=["unknown", "none"])
+def test_a_model_without_a_template_is_refused(model: catalog.PhiModel | None) -> None:
+    """Nothing is rendered through another model's."""
+    with pytest.raises(ConfigError, match="chat template of mine is not known"):
+        template.of(model, "mine")
 
 
 messages = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant", "tool"]), st.text()), max_size=5)

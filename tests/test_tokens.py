@@ -191,6 +191,7 @@ def test_a_tokenizer_of_another_family_is_refused() -> None:
         ("Phi-4", Serverless(max_seq_length=99_999), 16_384),
         ("Phi-3-mini-4k-instruct", Serverless(), 4096),
         ("Phi-4", ManagedCompute(), 16_384),
+        ("Phi-3.5-mini-instruct", ManagedCompute(), 16_384),  # of 131,072: Azure's samples set it for this model
         ("Phi-4", ManagedCompute(max_seq_length=512), 512),
         ("Phi-4", ManagedCompute(job="finetuning", cluster="gpu"), 8192),
         ("someone/else", ManagedCompute(), None),

@@ -171,5 +171,5 @@ def _doubts(length: Length, reader: Reader) -> tuple[str, ...]:
 def _notes(row: Row, reader: Reader) -> Iterator[str]:
     if roles := templates.left_out(row.messages, reader.template):
         yield f"The template leaves out messages of {', '.join(map(shown, roles))}."
-    if any(message.tool_calls for message in row.messages):
-        yield "Tool calls are not shown: the templates here write text alone."
+    if row.has_tools:
+        yield "Tools and their calls are not shown: the templates here write text alone."

@@ -96,7 +96,7 @@ def of(model: PhiModel | None, name: str) -> Name:
     if model is None or model.chat_template is None:
         raise ConfigError(
             f"the chat template of {name} is not known here, so its rows cannot be rendered or counted.",
-            remedy="Name a Phi that has one, such as Phi-4-mini-instruct; phi-azure models lists them.",
+            remedy="Name a Phi that reads rows alike: --model Phi-4-mini-instruct, say. phi-azure models lists them.",
         )
     return model.chat_template
 

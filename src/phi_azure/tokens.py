@@ -111,10 +111,11 @@ def cut_length(asked: int | None, model: PhiModel | None, *, by_service: bool) -
 
     Args:
         asked: what a person set; None and -1 leave it open.
-        model: says how many tokens it takes, and with that what holds on managed compute if nothing is asked.
+        model: says how many tokens it takes, and which default Azure's samples set for it on managed compute.
         by_service: whether the service's own default holds instead, as in fine-tuning jobs.
     """
-    wanted = asked if asked and asked > 0 else SERVERLESS_LENGTH if by_service else None
+    default = SERVERLESS_LENGTH if by_service else int(model.defaults.get("max_seq_length", 0)) if model else None
+    wanted = asked if asked and asked > 0 else default
     return min((length for length in (wanted, model.context if model else None) if length), default=None)
 
 

@@ -11,6 +11,8 @@ from phi_azure.catalog.phi import Dims, PhiModel
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phi_azure.catalog.phi import Template
+
 _KEYS = {
     "layers": "num_hidden_layers",
     "hidden": "hidden_size",
@@ -18,6 +20,8 @@ _KEYS = {
     "intermediate": "intermediate_size",
     "vocab": "vocab_size",
 }
+_TEMPLATES: dict[int, Template] = {32_064: "phi3", 100_352: "phi4", 200_064: "phi4_mini"}
+"""Whose tokenizer it has, by its entries; with it comes the chat template that it was trained with."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def as_model(name: str, own: OwnModel) -> PhiModel:
         active_parameters=own.dims.active_parameters,
         context=own.context or 4096,
         dims=own.dims,
+        chat_template=_TEMPLATES.get(own.dims.vocab),
         serverless=False,
+        assumed=("chat_template",),
         source=f"config.json of {name}",
     )
 

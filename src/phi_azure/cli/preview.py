@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi_azure.cli.reading import job_of, length_option, model_of, reader_of, tokenizer_option
+from phi_azure.cli.reading import JOB_FILES, job_of, length_option, model_of, reader_of, tokenizer_option
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ def command(
         raise click.UsageError("--rows, --line and --sample say three different things; keep one.")
     if html and html.exists() and not force:
         raise click.UsageError(f"{html} is there; --force overwrites.")
-    job = job_of(files[0]) if len(files) == 1 else None
+    if len(files) > 1 and any(file.suffix in JOB_FILES for file in files):
+        raise click.UsageError("A job file stands alone; it brings its training data.")
+    job = job_of(files[0])
     there = route or (job.route.kind if job else "serverless")
     reader = reader_of(model_of(model, job), job, there, max_seq_length)
     data = (_training_of(files[0], job),) if job else files
     made = preview(data, reader, there, Choice(rows or 3, lines, sample, seed), tokenizer)
     if html:
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(display.preview_page(made), encoding="utf-8")
         session.say(f"{html}: {len(made.rows)} rows")
     if session.json:  # in ASCII: rows may hold what steers a terminal

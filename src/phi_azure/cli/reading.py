@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phi_azure.dataset import Route
     from phi_azure.tokens import Reader
 
+JOB_FILES = (".yaml", ".yml")
 tokenizer_option = click.option(
     "--tokenizer",
     metavar="DIR",
@@ -28,15 +29,16 @@ def job_of(file: Path) -> FineTune | None:
     """Reads a job file; None where it is a data file."""
     from phi_azure import FineTune
 
-    return FineTune.from_yaml(file) if file.suffix in {".yaml", ".yml"} else None
+    return FineTune.from_yaml(file) if file.suffix in JOB_FILES else None
 
 
 def model_of(name: str | None, job: FineTune | None = None) -> PhiModel | None:
-    """Returns the row of the model that was named, else of the job's, where the catalogue has it."""
+    """Returns the row of the model that was named, else of the job's; None where nothing is known of it."""
     from phi_azure import catalog
+    from phi_azure.plan import row_of
 
     if name is None:
-        return catalog.model(job.base_name) if job else None
+        return row_of(job) if job else None
     row = catalog.model(name.partition(":")[0])
     if row is None:
         meant = catalog.nearest(name)

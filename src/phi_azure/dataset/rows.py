@@ -13,6 +13,8 @@ from phi_azure.dataset import sources
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NONE = msgspec.Raw(b"null")
+
 
 class Message(msgspec.Struct):
     """One turn of a conversation."""
@@ -26,6 +28,13 @@ class Row(msgspec.Struct):
     """One example: a conversation that ends in the reply to learn."""
 
     messages: list[Message]
+    tools: msgspec.Raw = _NONE
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the row describes tools, or calls some."""
+        described = bytes(self.tools) not in {b"null", b"[]", b'""'}
+        return described or any(message.tool_calls for message in self.messages)
 
 
 decode_row = msgspec.json.Decoder(Row).decode

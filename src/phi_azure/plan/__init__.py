@@ -1,6 +1,6 @@
 """What a job would make, take and cost, on both routes, before anything is made."""
 
-from phi_azure.plan.plan import check, plan
+from phi_azure.plan.plan import check, plan, row_of
 from phi_azure.plan.values import (
     Change,
     Item,
@@ -31,4 +31,5 @@ __all__ = [
     "Tokens",
     "check",
     "plan",
+    "row_of",
 ]

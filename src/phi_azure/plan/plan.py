@@ -42,7 +42,7 @@ def plan(
     """
     facts = facts or LiveFacts()
     today = today or date.today()  # noqa: DTZ011  a day, not a moment
-    row = facts.model or _row(job)
+    row = facts.model or row_of(job)
     there = on_managed(job).route
     pipeline = isinstance(there, ManagedCompute) and there.job == "pipeline"
     length = of_training(report, tokens)
@@ -79,11 +79,11 @@ def check(job: FineTune, route: RouteName | None = None) -> Report:
     training, validation, test = (None if path is None or is_in_azure(path) else path for path in paths)
     if training is None:
         return dataset.Report(())
-    row = catalog.model(job.base_name)
+    row = row_of(job)
     return dataset.check_files(training, validation, test, route=route or job.route.kind, model=row)
 
 
-def _row(job: FineTune) -> PhiModel | None:
+def row_of(job: FineTune) -> PhiModel | None:
     """Returns the catalogue's row; for a folder of weights what its config.json says."""
     if isinstance(job.model, LocalModel):
         own = catalog.read_folder(job.model.path)
