@@ -42,6 +42,7 @@ FORMS: dict[Name, Form] = {
     "phi4": Form("<|im_start|>{role}<|im_sep|>", "<|im_end|>", "", ("system", "user", "assistant")),
     "phi4_mini": Form("<|{role}|>", "<|end|>", "<|endoftext|>", None),
 }
+LEARNT: frozenset[Kind] = frozenset({"answer", "end"})
 MARKS = 3
 """Tokens that a template puts around one message, one more or less."""
 
@@ -55,7 +56,7 @@ class Segment(NamedTuple):
     @property
     def is_learnt(self) -> bool:
         """Whether the loss counts here."""
-        return self.kind in {"answer", "end"}
+        return self.kind in LEARNT
 
 
 def segments(messages: Sequence[Message], name: Name, *, system_role: bool = True) -> list[Segment]:
@@ -115,10 +116,10 @@ def marks(name: Name) -> list[str]:
 
 def content(message: Message) -> str:
     """Returns the text of a message; of a list its text parts, of a call without text nothing."""
-    import msgspec
-
     if isinstance(message.content, str):
         return message.content
+    import msgspec
+
     parts = [msgspec.json.decode(part) for part in message.content or []]
     return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 

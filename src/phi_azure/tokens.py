@@ -211,17 +211,28 @@ def lengths(pieces: Sequence[templates.Segment], encoding: Any, limit: int | Non
     """Measures a row that was encoded from the joined text of its pieces."""
     total = len(encoding)
     kept = total if limit is None else min(total, limit)
-    trained, ends, start = 0, True, 0
-    end = sum(len(piece.text) for piece in pieces)
-    for index, piece in enumerate(pieces):
-        stop = start + len(piece.text)
-        if piece.is_learnt:
-            first, behind = _token_at(encoding, start, end), _token_at(encoding, stop, end)
-            trained += max(0, min(behind, kept) - first)
-            if piece.kind == "end" and pieces[index - 1].kind != "end":
-                ends = first < kept
-        start = stop
+    spans, ending, end = _learnt(pieces)
+    trained = 0
+    for start, stop in spans:
+        behind = total if stop == end else _token_at(encoding, stop, end)
+        trained += max(0, min(behind, kept) - _token_at(encoding, start, end))
+    ends = kept == total or ending is None or _token_at(encoding, ending, end) < kept
     return Lengths(total, trained, total - kept, ends)
+
+
+def _learnt(pieces: Sequence[templates.Segment]) -> tuple[list[tuple[int, int]], int | None, int]:
+    """Returns between which characters a row is learnt, where the end of its last answer begins, and its length."""
+    spans: list[tuple[int, int]] = []
+    ending, place, before = None, 0, None
+    for text, kind in pieces:
+        stop = place + len(text)
+        if kind in templates.LEARNT:
+            begin = spans.pop()[0] if spans and spans[-1][1] == place else place
+            spans.append((begin, stop))
+            if kind == "end" and before != "end":
+                ending = place
+        place, before = stop, kind
+    return spans, ending, place
 
 
 def _token_at(encoding: Any, start: int, end: int) -> int:
@@ -276,7 +287,7 @@ def _encoded(chunks: Iterable[_Chunk], encoder: Any) -> Iterator[tuple[int, list
     waiting: deque[tuple[_Chunk, Future[list[Any]]]] = deque()
     with ThreadPoolExecutor(1) as pool:
         for chunk in chunks:
-            texts = ["".join([piece.text for piece in pieces]) for _, pieces in chunk]
+            texts = ["".join([text for text, _ in pieces]) for _, pieces in chunk]
             waiting.append((chunk, pool.submit(encoder.encode_batch, texts, add_special_tokens=False)))
             if len(waiting) > 1:
                 yield from _joined(*waiting.popleft())
@@ -298,7 +309,7 @@ def _chunks(path: Path, reader: Reader) -> Iterator[_Chunk]:
             continue
         pieces = reader.segments(row)
         chunk.append((line, pieces))
-        characters += sum([len(piece.text) for piece in pieces])
+        characters += sum([len(text) for text, _ in pieces])
         if len(chunk) == _CHUNK or characters > _CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
