@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from phi_azure.emulator.access import Access, Storage
 from phi_azure.emulator.app import Emulator, Recorded
 from phi_azure.emulator.clock import TurnedClock, WorldClock
 from phi_azure.emulator.engine import EngineRunner
@@ -22,7 +23,7 @@ from phi_azure.emulator.network import Interception, intercept
 from phi_azure.emulator.scripted import Script, ScriptedRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Azure", "Script", "azure"]
 
@@ -116,6 +117,14 @@ def azure(
     region: str = "eastus2",
     weights: Mapping[str, Path] | None = None,
     quota: Mapping[str, int] | None = None,
+    signed_in: bool = True,
+    tenant: str | None = None,
+    roles: Sequence[str] = Access.roles,
+    denied: Sequence[str] = (),
+    storage: Storage = "keys",
+    workspaces: Mapping[str, str] | None = None,
+    foundry: Sequence[str] = (),
+    archived: Sequence[str] = (),
 ) -> Iterator[Azure]:
     """Leads everything that this process says to Azure to an emulator, and nothing to any other host.
 
@@ -126,6 +135,15 @@ def azure(
         region: where every workspace is.
         weights: folders with real weights by model name, for the engine.
         quota: vCPUs by machine family, such as {"standardNCADSA100v4Family": 0}.
+        signed_in: False gives nobody a token, neither a service principal nor a machine.
+        tenant: the tenant of the subscription; tokens of another are refused. None takes all.
+        roles: built-in roles of whoever calls, such as "AzureML Data Scientist"; requests beyond them answer 403.
+        denied: actions taken out of every role: "Microsoft.MachineLearningServices/workspaces/models/versions/write".
+        storage: how blobs are reached: "keys"; "identity", with the caller's own roles; "refused": the workspace
+            hands out keys, and the storage account does not take them.
+        workspaces: the workspaces that there are, with their kind ("Default", "Hub", "Project"); None takes any name.
+        foundry: Foundry projects in the resource group, as "account/project".
+        archived: archived versions of registry models, as "Phi-4-mini-instruct:3".
 
     Raises:
         AssertionError: at the end, when a request was made that the emulator does not serve.
@@ -136,7 +154,17 @@ def azure(
         clock = TurnedClock() if scripted else WorldClock()
         work = ScriptedRunner() if scripted else EngineRunner(keep=False)
         emulator = Emulator(
-            folder, work, clock=clock, region=region, weights=weights, quota=quota, pause_ms=5 if scripted else 50
+            folder,
+            work,
+            clock=clock,
+            region=region,
+            weights=weights,
+            quota=quota,
+            access=Access(signed_in, tenant, tuple(roles), tuple(denied), storage),
+            workspaces=workspaces,
+            foundry=foundry,
+            archived=archived,
+            pause_ms=5 if scripted else 50,
         )
         stack.callback(emulator.close)
         interception = stack.enter_context(intercept(emulator))

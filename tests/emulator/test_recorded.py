@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phi_azure.emulator.access import Access
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
 from phi_azure.emulator.scripted import Script, ScriptedRunner
@@ -161,7 +162,7 @@ def _upload(wire: Wire) -> TestResponse:
 
 
 def _identity_based(wire: Wire) -> TestResponse:
-    wire.emulator.storage_keys = False
+    wire.emulator.access = Access(storage="identity")
     return wire("POST", "datastores/workspaceblobstore/listSecrets", version="2024-07-01-preview")
 
 

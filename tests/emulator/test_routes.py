@@ -29,7 +29,12 @@ VALUES = {
     "endpoint": "some-endpoint",
 }
 
+GROUP = "/subscriptions/<subscription>/resourceGroups/<group>"
 BEYOND = {
+    # what phi_azure's own preflight asks
+    "GET /providers/Microsoft.Authorization/permissions",
+    f"GET {GROUP}/providers/Microsoft.Storage/storageAccounts/<account>/providers/Microsoft.Authorization/permissions",
+    f"GET {GROUP}/resources",
     "DELETE /<container>/<path:name>",  # a storage client of one's own
     "HEAD /<container>/<path:name>",  # the same, by the name of its method: the routing gives HEAD to GET
     "HEAD /<container>",  # container_client.exists()

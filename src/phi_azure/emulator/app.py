@@ -15,12 +15,14 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
 from phi_azure.emulator import (
+    access,
     assets,
     computes,
     endpoints,
     history,
     identity,
     jobs,
+    neighbours,
     operations,
     registry,
     serverless,
@@ -28,14 +30,16 @@ from phi_azure.emulator import (
     tracking,
     workspaces,
 )
+from phi_azure.emulator.access import Access
 from phi_azure.emulator.blobs import Blobs
 from phi_azure.emulator.clock import Clock, WorldClock
 from phi_azure.emulator.network import is_telemetry
 from phi_azure.emulator.store import Store
 from phi_azure.emulator.wire import MANAGEMENT, Call, Route, Scope, WireError, answer, spell
+from phi_azure.emulator.workspaces import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.wrappers import Response
@@ -50,6 +54,8 @@ ROUTES: list[Route] = [
     route
     for module in (
         identity,
+        access,
+        neighbours,
         workspaces,
         operations,
         computes,
@@ -99,6 +105,10 @@ class Emulator:
         region: where the workspace is.
         weights: folders with real model weights by model name; phi-tiny stands in for every other Phi.
         quota: vCPUs of a machine family that may be used; 200 where nothing is said.
+        access: who calls, and what he may do; None may do all.
+        workspaces: the workspaces that there are, with their kind; None takes any name for one.
+        foundry: Foundry projects in the resource group, as account/project.
+        archived: versions of registry models that are archived, as name:version.
     """
 
     account = "phiazureemulator"  # 3 to 24 lower-case letters and digits, as storage accounts are named
@@ -112,6 +122,10 @@ class Emulator:
         region: str = "eastus2",
         weights: Mapping[str, Path] | None = None,
         quota: Mapping[str, int] | None = None,
+        access: Access | None = None,
+        workspaces: Mapping[str, str] | None = None,
+        foundry: Sequence[str] = (),
+        archived: Sequence[str] = (),
         pause_ms: int = 10,
     ) -> None:
         self.store = Store(state)
@@ -120,8 +134,11 @@ class Emulator:
         self.region = region
         self.weights = {name.lower(): Path(folder) for name, folder in (weights or {}).items()}
         self.quota = dict(quota or {})
+        self.access = access or Access()
+        self.workspaces = None if workspaces is None else dict(workspaces)
+        self.foundry = tuple(foundry)
+        self.archived = frozenset(one.lower() for one in archived)
         self.pause_ms = pause_ms
-        self.storage_keys = True
         self.started = self.clock.now()
         self.requests: deque[Recorded] = deque(maxlen=10_000)
         self.unserved: list[str] = []
@@ -156,6 +173,11 @@ class Emulator:
         self.store.close()
 
     # What routes ask for
+
+    def quota_of(self, family: str) -> tuple[str, int] | None:
+        """Returns what was set for a family of machines, under the name it was set by; None where nothing was."""
+        wanted = bare(family)
+        return next(((name, limit) for name, limit in self.quota.items() if bare(name) == wanted), None)
 
     def weights_of(self, model: str) -> tuple[Path, str]:
         """Returns the folder whose files stand for a registry model, and a word about what they are."""
@@ -201,6 +223,10 @@ class Emulator:
                 and request.path not in _OPEN_PATHS
             ):
                 identity.require_bearer(call)
+                if host == MANAGEMENT:
+                    access.require(call, spell(request.path))
+                if scope.workspace:
+                    workspaces.require_workspace(call)
             return route.answer(call, **arguments)
         except WireError as error:
             return answer(error.body(self.region, self.clock.now()), error.status)

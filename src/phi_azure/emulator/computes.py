@@ -129,7 +129,7 @@ def _check_size(call: Call, settings: Document, before: Document | None) -> None
         raise WireError(
             400, "BadRequest", "The VM size of an existing compute cannot be changed.", inner="ImmutableProperty"
         )
-    quota = call.emulator.quota.get(size["family"])
+    _, quota = call.emulator.quota_of(size["family"]) or ("", None)
     need = size["vcpus"] * settings.get("scaleSettings", {}).get("maxNodeCount", 1)
     if quota is not None and size["vcpus"] > quota:
         raise WireError(

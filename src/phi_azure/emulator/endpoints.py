@@ -348,7 +348,7 @@ def _check_instances(call: Call, size_name: str, instances: int, deployment: str
             f"Instance type {size_name} is not supported for managed online deployments.",
             inner="NotSupportedInstanceType",
         )
-    quota = call.emulator.quota.get(size["family"])
+    _, quota = call.emulator.quota_of(size["family"]) or ("", None)
     need = -(-instances * 12 // 10) * size["vcpus"]  # a fifth more is kept for upgrades, rounded up
     if quota is not None and need > quota:
         message = (

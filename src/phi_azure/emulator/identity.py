@@ -87,6 +87,8 @@ def openid_configuration(call: Call, tenant: str) -> Response:  # noqa: ARG001 (
 def token(call: Call, tenant: str) -> Response:
     """Answers a service principal's request for a token; any secret will do."""
     form = call.request.form
+    if not call.emulator.access.signed_in:
+        return _oauth_error("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
     if form.get("grant_type") != "client_credentials":
         return _oauth_error(
             "unsupported_grant_type", f"The emulator grants client_credentials only, not {form.get('grant_type')!r}."
@@ -111,6 +113,8 @@ def imds_token(call: Call) -> Response:
     """Answers a machine's request for a token; without the header Metadata it is a probe, and refused."""
     if call.request.headers.get("Metadata", "").lower() != "true":
         return answer({"error": "invalid_request", "error_description": "Required metadata header not specified"}, 400)
+    if not call.emulator.access.signed_in:
+        return answer({"error": "invalid_request", "error_description": "Identity not found"}, 400)
     resource = call.request.args.get("resource", "")
     return answer(
         {
@@ -124,8 +128,8 @@ def imds_token(call: Call) -> Response:
     )
 
 
-def _oauth_error(code: str, description: str) -> Response:
-    return answer({"error": code, "error_description": description, "error_codes": []}, 400)
+def _oauth_error(code: str, description: str, status: int = 400) -> Response:
+    return answer({"error": code, "error_description": description, "error_codes": []}, status)
 
 
 def _encode(value: dict[str, Any]) -> str:

@@ -134,13 +134,18 @@ def list_models(call: Call, registry: str, **_: str) -> Response:
 
 
 def list_model_versions(call: Call, registry: str, name: str, **_: str) -> Response:
-    """Answers the one version of a model that is known."""
-    return page([_model_version(call, _require_model(registry, name))])
+    """Answers the one version of a model that is known, and the archived ones where they are asked for."""
+    model = _require_model(registry, name)
+    view = call.request.args.get("listViewType", "ActiveOnly")
+    found = [model | {"version": version} for version in (model["version"], *_archived(call, model))]
+    wanted = [one for one in found if view == "All" or _is_archived(call, one) == (view == "ArchivedOnly")]
+    return page([_model_version(call, one) for one in wanted])
 
 
 def get_model_version(call: Call, registry: str, name: str, version: str, **_: str) -> Response:
     """Answers one version of a model."""
-    return answer(_model_version(call, _require_model(registry, name, version)))
+    model = _require_model(registry, name, None if f"{name}:{version}".lower() in call.emulator.archived else version)
+    return answer(_model_version(call, model | {"version": version}))
 
 
 def data_reference(call: Call, registry: str, name: str, version: str, **_: str) -> Response:
@@ -171,6 +176,16 @@ def get_component_version(call: Call, registry: str, name: str, version: str, **
     """Answers one version of a component."""
     _require_component(registry, name, version)
     return answer(_component_version(call))
+
+
+def _archived(call: Call, model: Document) -> list[str]:
+    """Returns the archived versions of a model, other than the one that is known."""
+    named = (one.rpartition(":") for one in call.emulator.archived)
+    return [version for name, _, version in named if name == model["name"].lower() and version != model["version"]]
+
+
+def _is_archived(call: Call, model: Document) -> bool:
+    return f"{model['name']}:{model['version']}".lower() in call.emulator.archived
 
 
 def _require_registry(registry: str) -> None:
@@ -230,7 +245,7 @@ def _model_version(call: Call, model: Document) -> Document:
         "type": "Microsoft.MachineLearningServices/registries/models/versions",
         "properties": {
             "description": f"{model['name']}, as the emulator's registry offers it.",
-            "isArchived": model["archived"],
+            "isArchived": model["archived"] or _is_archived(call, model),
             "isAnonymous": False,
             "modelType": "mlflow_model",
             "flavors": {"hftransformersv2": {"data": {}}, "python_function": {"data": {}}},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SIGNATURE = base64.b64encode(b"signed by the phi_azure emulator").decode().replace("+", "%2B").replace("=", "%3D")
 VERSION = "2023-11-03"  # of the service, for a request that names none
+_DELEGATED = "skoid=00000000-0000-4000-8000-000000000066"  # signed with the service's identity, not with a key
 _PIECE = 1 << 18
 _META = "x-ms-meta-"
 _PAGE = 5000
@@ -55,7 +56,7 @@ def signature() -> str:
 
 def signed_url(account: str, blob: Blob) -> str:
     """Returns the address of a blob, with the right to read it."""
-    return f"https://{account}.blob.core.windows.net/{blob.container}/{blob.name}?{signature()}"
+    return f"https://{account}.blob.core.windows.net/{blob.container}/{blob.name}?{signature()}&{_DELEGATED}"
 
 
 def answer_blob(call: Call, account: str, container: str, name: str) -> Response:
@@ -106,6 +107,12 @@ def _authorise(call: Call, account: str) -> None:
             raise StorageError(
                 403, "AuthenticationFailed", "The signature in the query is not one that the emulator gave."
             )
+        if call.emulator.access.storage == "refused" and "skoid" not in call.request.args:
+            raise StorageError(
+                403,
+                "KeyBasedAuthenticationNotPermitted",
+                "Key based authentication is not permitted on this storage account.",
+            )
         return
     scheme = call.request.headers.get("Authorization", "").partition(" ")[0].lower()
     if scheme == "sharedkey":
@@ -114,6 +121,13 @@ def _authorise(call: Call, account: str) -> None:
         )
     if scheme != "bearer":
         raise StorageError(401, "NoAuthenticationInformation", "Server failed to authenticate the request.")
+    action = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(call.request.method, "write")
+    if not call.emulator.access.allows_data(action):
+        raise StorageError(
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission.",
+        )
 
 
 def _known_container(call: Call, container: str) -> None:

@@ -44,8 +44,35 @@ def vm_sizes() -> dict[str, dict[str, Any]]:
     return {row["name"].lower(): row for row in rows}
 
 
+def bare(family: str) -> str:
+    """Returns a family's name as the service compares it: without letter case and spaces."""
+    return "".join(family.split()).casefold()
+
+
+def kind_of(call: Call) -> str | None:
+    """Returns the kind of the workspace that a request speaks of; None where there is none of its name.
+
+    Any name is a workspace unless the emulator was told which there are, so that placeholders in a notebook work.
+    """
+    known = call.emulator.workspaces
+    if known is None:
+        return "Default"
+    return next((kind for name, kind in known.items() if name.lower() == call.scope.workspace.lower()), None)
+
+
+def require_workspace(call: Call) -> None:
+    """Refuses a request about a workspace that is not there."""
+    if kind_of(call) is None:
+        raise WireError(
+            404,
+            "ResourceNotFound",
+            f"The Resource 'Microsoft.MachineLearningServices/workspaces/{call.scope.workspace}' under resource group "
+            f"'{call.scope.group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        )
+
+
 def get_workspace(call: Call, **_: str) -> Response:
-    """Answers the workspace; any name is one, so that placeholders in a notebook work."""
+    """Answers the workspace."""
     scope, region = call.scope, call.emulator.region
     account = call.emulator.account
     group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.group}/providers"
@@ -57,12 +84,12 @@ def get_workspace(call: Call, **_: str) -> Response:
             "location": region,
             "tags": {},
             "etag": None,
-            "kind": "Default",
+            "kind": kind_of(call),
             "sku": {"name": "Basic", "tier": "Basic"},
             "identity": {
                 "type": "SystemAssigned",
                 "principalId": "00000000-0000-4000-8000-000000000066",
-                "tenantId": TENANT,
+                "tenantId": call.emulator.access.tenant or TENANT,
             },
             "systemData": system_data(call.emulator.started),
             "properties": {
@@ -105,7 +132,7 @@ def get_workspace(call: Call, **_: str) -> Response:
                 "EnableSoftwareBillOfMaterials": False,
                 "sdkTelemetryAppInsightsKey": "00000000-0000-0000-0000-000000000000",
                 "enableDataIsolation": False,
-                "systemDatastoresAuthMode": "accesskey",
+                "systemDatastoresAuthMode": "identity" if call.emulator.access.storage == "identity" else "accesskey",
                 "enableServiceSideCMKEncryption": False,
             },
         }
@@ -186,10 +213,11 @@ def list_usages(call: Call, region: str, **_: str) -> Response:
                 "type": "Microsoft.MachineLearningServices/vmFamily/dedicatedCores/usages",
                 "unit": "Count",
                 "currentValue": used.get(family, 0),
-                "limit": call.emulator.quota.get(family, _QUOTA),
-                "name": {"value": family, "localizedValue": family},
+                "limit": limit,
+                "name": {"value": spelt, "localizedValue": spelt},
             }
             for family in families
+            for spelt, limit in [call.emulator.quota_of(family) or (family, _QUOTA)]
         ]
     )
 
@@ -259,7 +287,7 @@ def list_secrets(call: Call, name: str, **_: str) -> Response:
         require(_SECRETS_BODY, call.json())
     if datastore(call.scope, name, call.emulator.account) is None:
         raise not_found(f"Datastore {name} not found in workspace {call.scope.workspace}.")
-    if not call.emulator.storage_keys:
+    if call.emulator.access.storage == "identity":
         raise WireError(400, "UserError", "No secrets for credentials of type None.")
     return answer({"secretsType": "Sas", "sasToken": "?" + storage.signature()})
 
