@@ -216,6 +216,16 @@ def test_the_screen_marks_the_cut(tmp_path: Path) -> None:
     assert "\x1b[" in printed(made, colour=True)
 
 
+def test_only_the_marks_of_the_template_are_dim(tmp_path: Path) -> None:
+    """What a person wrote stands out, in the same line as the marks around it."""
+    made = of(tmp_path, turns(("user", "question"), ("assistant", "answer")), reader=Reader("phi4_mini"))
+
+    lines = printed(made, colour=True).splitlines()
+
+    assert any("\x1b[2m<|user|>\x1b[0mquestion\x1b[2m<|end|>\x1b[0m" in line for line in lines)
+    assert any("\x1b[32manswer" in line for line in lines)
+
+
 def test_long_texts_are_shortened_on_the_screen(tmp_path: Path) -> None:
     """Their beginning and end are seen, the number of the rest is said, and no line is wider than the screen."""
     made = of(tmp_path, turns(("user", "日本語 " * 900 + "end"), ("assistant", "x" * 9000)))

@@ -132,8 +132,8 @@ def _shortened(text: str, state: State, style: str = "") -> list[_Run]:
     style = f"{_STYLES[state]} {style}".strip()
     more = len(text) - _HEAD - _TAIL
     if more <= _TAIL:
-        return [_Run(state, Text(harmless(text), style=style))]
-    head, tail = Text(harmless(text[:_HEAD]), style=style), Text(harmless(text[-_TAIL:]), style=style)
+        return [_Run(state, Text().append(harmless(text), style))]  # the style of this part, not of the whole run
+    head, tail = (Text().append(harmless(part), style) for part in (text[:_HEAD], text[-_TAIL:]))
     return [_Run(state, head), _Run("left out", Text(f"{more:,} characters; --html shows them")), _Run(state, tail)]
 
 
