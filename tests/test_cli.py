@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 from pathlib import Path
 
 import click
@@ -199,6 +200,33 @@ def test_unexpected_error_is_called_a_bug_without_traceback(capsys: pytest.Captu
     assert code == 1
     assert "this is a bug" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "out/job.yaml"), "out/job.yaml: permission denied"),
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (sqlite3.DatabaseError("file is not a database"), ".phi-azure, where this machine's workspace is kept"),
+    ],
+    ids=["path", "full", "state"],
+)
+def test_what_the_disk_refuses_is_no_bug(error: Exception, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, the place, and what the system said."""
+    code = explain(error, Session())
+
+    err = capsys.readouterr().err
+    assert code == 2
+    assert said in err
+    assert "bug" not in err
+
+
+def test_a_lost_connection_is_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not every error of the system speaks of files."""
+    code = explain(ConnectionResetError(104, "Connection reset by peer"), Session())
+
+    assert code == 1
+    assert "this is a bug" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:

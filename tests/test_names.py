@@ -63,6 +63,39 @@ def test_good_names_pass(name: str) -> None:
     names.refuse_model(name)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "Phi 4",
+        "Phi-4?x=1",
+        "Phi-4:",
+        ":7",
+        "Phi-4:../x",
+        "a/b/c",
+        "azureml:",
+        "azureml:a",
+        "情感",
+        "-x",
+        "Phi-4\n",
+    ],
+)
+def test_no_model_is_meant(text: str) -> None:
+    """Such text would become part of a request's path, or be refused after the upload."""
+    assert "names no model; write Phi-4, " in (names.no_base_model(text) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Phi-4", "Phi-3.5-mini-instruct:6", "microsoft-phi-2", "microsoft/phi-4", "azureml:tone:1",
+     "azureml://registries/azureml/models/Phi-4/versions/7", "azureml:/subscriptions/s/resourceGroups/g"],
+)  # fmt: skip
+def test_a_model_may_be_meant(text: str) -> None:
+    """Every form that a job file takes."""
+    assert names.no_base_model(text) is None
+
+
 @given(st.text(max_size=300))
 def test_what_is_proposed_is_taken(name: str) -> None:
     """Whatever was typed, the name in the remedy is a good one."""

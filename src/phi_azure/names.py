@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*")
 _FOUND_ENDPOINT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
 _MODEL = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}")
+_BASE_MODEL = re.compile(
+    r"(?!azureml:)[a-zA-Z0-9][\w.-]*(:[\w.-]+)?"  # of the registry
+    r"|[\w.-]+/[\w.-]+"  # of Hugging Face
+    r"|azureml:(/.+|[\w.-]+:[\w.-]+)",
+    re.ASCII,
+)
+_BASE_MODEL_FORMS = "Phi-4, Phi-4:7, org/name, azureml:name:version or azureml://registries/..."
 _SHORTEST, _LONGEST, _LONGEST_MODEL = 3, 32, 255
 _ENDPOINT_RULE = f"{_SHORTEST} to {_LONGEST} letters, digits and single dashes, a letter first and no dash last"
 _MODEL_RULE = f"1 to {_LONGEST_MODEL} letters, digits, '.', '_' and '-', a letter or a digit first"
@@ -38,6 +45,13 @@ def refuse_model(name: str) -> None:
     """Refuses what Azure would register no model as. Raises ConfigError with a name that it takes."""
     if not _MODEL.fullmatch(name):
         raise _refusal("a model", name, _why(name, "._-", _LONGEST_MODEL), _MODEL_RULE, like_model(name))
+
+
+def no_base_model(text: str) -> str | None:
+    """Says why no model can be meant; whether there is one is not asked here."""
+    if _BASE_MODEL.fullmatch(text):
+        return None
+    return f"{_shown(text)} names no model; write {_BASE_MODEL_FORMS}"
 
 
 def like_endpoint(name: str) -> str:

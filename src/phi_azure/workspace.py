@@ -262,6 +262,8 @@ class Workspace:
         if kind not in {"managed", "serverless"}:
             raise ConfigError(f"{kind!r} is no kind of endpoint; there are managed and serverless.")
         names.refuse_new_endpoint(name)
+        if problem := names.no_base_model(model):
+            raise ConfigError(f"{problem}.", remedy="phi-azure models lists those of Azure.")
         base = catalogue.find(self._connection, model)
         if base.id is None:
             raise ConfigError(f"{model} is not in Azure's registry; only what is there can be deployed as it comes.")

@@ -69,6 +69,15 @@ def test_a_wave_stands_for_the_home_folder(tmp_path: Path, monkeypatch: pytest.M
     assert job.validation_data == tmp_path / "~train.jsonl"
 
 
+@pytest.mark.parametrize("model", ['" "', '"Phi-4?x=1"', '"Phi 4"', '"Phi-4:"', '"azureml:a"', '"情感"'])
+def test_what_names_no_model_is_refused_by_line(tmp_path: Path, model: str) -> None:
+    """Before rows are read or anything is asked."""
+    found = problems(tmp_path, f"name: tone\ntraining_data: a.jsonl\nmodel: {model}\n")
+
+    assert [line.partition(":")[0] for line in found] == ["3"]
+    assert "names no model; write Phi-4, Phi-4:7, org/name" in found[0]
+
+
 def test_writes_what_it_reads(tmp_path: Path) -> None:
     """A job survives the way through a file."""
     job = FineTune(

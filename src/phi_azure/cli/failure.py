@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sqlite3
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from phi_azure.errors import PhiAzureError
 if TYPE_CHECKING:
     from phi_azure.cli.session import Session
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # told without the file
 USAGE = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -41,9 +44,13 @@ def _describe(error: BaseException, session: Session) -> tuple[int, str, str, st
         return USAGE, "usage", error.format_message(), _usage_remedy(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED, "interrupted", _interrupted(session), _come_back(session)
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         said = (error.strerror or type(error).__name__).lower()
-        return USAGE, "path", f"{error.filename}: {said}", "Name another place, or change what is there."
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return USAGE, "path", f"{where}{said}", "Name another place, or change what is there."
+    if isinstance(error, sqlite3.Error):
+        message = f"{session.folder}, where this machine's workspace is kept, cannot be used: {error}"
+        return USAGE, "path", message, "Name another --folder, or move this one away."
     return BUG, "bug", f"{type(error).__name__}: {error}", _bug_remedy(session)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
-from phi_azure import catalog
+from phi_azure import catalog, names
 from phi_azure.config import rules
 from phi_azure.config.managed import ManagedCompute
 from phi_azure.config.rules import Note
@@ -101,6 +101,13 @@ class FineTune(Strict):
         if isinstance(data, dict) and "route" in data:
             return {**data, "route": _route_by_kind(data["route"])}
         return data
+
+    @field_validator("model")
+    @classmethod
+    def _names_a_model(cls, value: BaseModelChoice) -> BaseModelChoice:
+        if isinstance(value, str) and (problem := names.no_base_model(value)):
+            raise ValueError(problem)
+        return value
 
     @field_validator("training_data", "validation_data", "test_data", mode="before")
     @classmethod
