@@ -86,6 +86,8 @@ def test_other_api_version_is_refused_by_name(request_: Request, known: Wire) ->
     assert response.json["error"]["code"] == "InvalidApiVersionParameter"
     assert "1999-01-01" in response.json["error"]["message"]
     assert request_["api-version"] in response.json["error"]["message"]
+    assert "?api-version=1999-01-01 (served: " in known.emulator.unserved.pop()
+    assert not known.emulator.unserved
 
 
 def test_every_route_is_one_of_a_known_request(known: Wire) -> None:

@@ -46,6 +46,19 @@ def test_unserved_request_fails_the_test() -> None:
         ask()
 
 
+def test_unserved_api_version_fails_the_test() -> None:
+    """A request in a version that the emulator does not answer is named at the end, with those that it does."""
+
+    def ask() -> None:
+        with on():
+            _get(f"{URL}/workspaces/w/jobs?api-version=1999-01-01")
+
+    with pytest.raises(
+        AssertionError, match=r"does not serve:\nGET https://.*/jobs\?api-version=1999-01-01 \(served: 2"
+    ):
+        ask()
+
+
 def test_error_of_the_test_comes_first() -> None:
     """An error inside is not hidden by the check at the end."""
 

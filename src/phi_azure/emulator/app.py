@@ -216,7 +216,7 @@ class Emulator:
             if "registry" in arguments:
                 scope = Scope("", "", "")
             call = Call(self, request, scope)
-            _check_version(route, request)
+            self._check_version(route, request)
             if (
                 host not in _OPEN
                 and (host == MANAGEMENT or host.endswith(".api.azureml.ms"))
@@ -249,10 +249,22 @@ class Emulator:
 
     def _refusal(self, request: Request, what: str) -> WireError:
         """Returns the error for what the emulator does not know, and keeps it: a test ends with it."""
-        version = request.args.get("api-version", "")
-        said = f"{request.method} https://{request.host}{request.path}" + (f"?api-version={version}" if version else "")
+        said = _said(request)
         self.unserved.append(said)
         return WireError(501, "NotImplementedByEmulator", f"The emulator does not know the {what} of {said}")
+
+    def _check_version(self, route: Route, request: Request) -> None:
+        """Refuses as Azure does an api-version that is not served here, and keeps it: a test ends with it."""
+        version = request.args.get("api-version", "")
+        if route.versions and version not in route.versions:
+            known = ", ".join(sorted(v for v in route.versions if v)) or "none"
+            self.unserved.append(f"{_said(request)} (served: {known})")
+            raise WireError(
+                400,
+                "InvalidApiVersionParameter",
+                f"The api-version '{version}' is not one that the emulator serves for {request.method} {request.path}; "
+                f"it serves: {known}.",
+            )
 
     def _record(self, request: Request, status: int) -> None:
         kept = b""
@@ -267,16 +279,9 @@ class Emulator:
         self.requests.append(Recorded(request.method, host, request.path, query, headers, kept, status))
 
 
-def _check_version(route: Route, request: Request) -> None:
+def _said(request: Request) -> str:
     version = request.args.get("api-version", "")
-    if route.versions and version not in route.versions:
-        known = ", ".join(sorted(v for v in route.versions if v)) or "none"
-        raise WireError(
-            400,
-            "InvalidApiVersionParameter",
-            f"The api-version '{version}' is not one that the emulator serves for {request.method} {request.path}; "
-            f"it serves: {known}.",
-        )
+    return f"{request.method} https://{request.host}{request.path}" + (f"?api-version={version}" if version else "")
 
 
 @cache
