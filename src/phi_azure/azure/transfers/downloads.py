@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import threading
 from typing import TYPE_CHECKING
 
 from phi_azure.azure.transfers.parts import Part, Source
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["STAGING", "Source", "download_blobs"]
 
 _SPARE = 16 << 20  # bytes that a disk keeps free
-_buffers = threading.local()
 
 
 def download_blobs(
@@ -81,13 +79,13 @@ def _fetch(container: Container, parts: list[Part], on_progress: OnProgress | No
 
     def work(job: tuple[Part, int]) -> None:
         part, index = job
-        into = _buffer(container.settings.block)[: part.length(index)]
-        if part.holds(index, into):
-            meter.was_there(len(into))
-        else:
-            one = part.source
-            md5 = container.read_block(one.name, one.etag, index * part.block, into, meter.came)
-            part.write(index, into, md5)
+        where = part.where(index)
+        with part.path.open("r+b", buffering=0) as file:
+            if part.holds(index, file):
+                meter.was_there(where.length)
+            else:
+                one = part.source
+                part.note(index, container.read_block(one.name, one.etag, where, file, meter.came))
         if part.one_less() == 0:
             _check(part)
 
@@ -100,14 +98,6 @@ def _fetch(container: Container, parts: list[Part], on_progress: OnProgress | No
 
 def _blocks(parts: list[Part]) -> Iterator[tuple[Part, int]]:
     return ((part, index) for part in parts for index in range(part.count))
-
-
-def _buffer(size: int) -> memoryview:
-    """Returns the one block of memory that a thread works with."""
-    if getattr(_buffers, "size", None) != size:
-        _buffers.size, _buffers.view = size, memoryview(bytearray(size))
-    view: memoryview = _buffers.view
-    return view
 
 
 def _check(part: Part) -> None:

@@ -7,7 +7,9 @@ import json
 import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from phi_azure.azure.transfers.wire import Range, md5_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,27 +69,19 @@ class Part:
     @property
     def missing(self) -> int:
         """Bytes that the journal does not claim."""
-        return self.source.size - sum(self.length(index) for index in self._known)
+        return self.source.size - sum(self.where(index).length for index in self._known)
 
-    def length(self, index: int) -> int:
-        """Returns the bytes of a block: only the last may be short."""
-        return min(self.block, self.source.size - index * self.block)
+    def where(self, index: int) -> Range:
+        """Returns the place of a block: only the last may be short."""
+        first = index * self.block
+        return Range(first, min(self.block, self.source.size - first))
 
-    def holds(self, index: int, into: memoryview) -> bool:
-        """Reads a block that the journal claims, and tells whether it is still what it was."""
-        if index not in self._known:
-            return False
-        with self.path.open("rb") as file:
-            file.seek(index * self.block)
-            file.readinto(into)
-        return hashlib.md5(into, usedforsecurity=False).digest() == self._known[index]
+    def holds(self, index: int, file: IO[bytes]) -> bool:
+        """Tells whether a block that the journal claims still is what it was."""
+        return index in self._known and md5_of(file, self.where(index)) == self._known[index]
 
-    def write(self, index: int, data: memoryview, md5: bytes) -> None:
-        """Writes a block, and then says so in the journal."""
-        with self.path.open("r+b", buffering=0) as file:
-            file.seek(index * self.block)
-            while data:
-                data = data[file.write(data) :]
+    def note(self, index: int, md5: bytes) -> None:
+        """Says in the journal that a block is there."""
         with self._lock, self.journal.open("a", encoding="utf-8") as journal:
             journal.write(f"{index} {md5.hex()}\n")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from phi_azure.azure.transfers.wire import MOST_BLOCKS, Container
+from phi_azure.azure.transfers.wire import MOST_BLOCKS, Blocks, Range, Slice, md5_of
 from phi_azure.azure.transfers.working import Meter, counted, run
 from phi_azure.errors import AzureError, ConflictError, NotFoundError
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from phi_azure.azure.transfers.wire import Container
     from phi_azure.events import OnProgress
 
 _MIB = 1 << 20
+_PLAIN = "application/octet-stream"
 
 
 class Outgoing:
     """One file on its way to one blob.
 
-    A block's id is its number and its MD5. So what the service lists as put is what would be put again, byte for byte,
-    and blocks of a file that was changed meanwhile are never mixed with those of the new one.
+    A block's id is its number and its MD5. So what the service lists is what would be put again, byte for byte, and
+    blocks of a file that was changed meanwhile are never mixed with those of the new one.
     """
 
     def __init__(self, path: Path, name: str, block: int) -> None:
@@ -35,26 +37,17 @@ class Outgoing:
         self.changed = stat.st_mtime_ns
         self.block = max(block, _MIB * -(-self.size // (MOST_BLOCKS * _MIB)))
         self.count = max(1, -(-self.size // self.block))
-        self.md5 = hashlib.md5(usedforsecurity=False)
         self.ids = [""] * self.count
         self._left = self.count
         self._lock = threading.Lock()
 
-    def pieces(self) -> Iterator[bytes]:
-        """Reads the file, a block at a time. Raises ConflictError if it is changed meanwhile."""
-        read = 0
-        with self.path.open("rb") as file:
-            for _ in range(self.count):
-                data = file.read(self.block)
-                read += len(data)
-                self.md5.update(data)
-                if read == self.size:
-                    self._refuse_changed()
-                yield data
-        if read != self.size:
-            self._refuse_changed()
+    def where(self, index: int) -> Range:
+        """Returns the place of a block: only the last may be short."""
+        first = index * self.block
+        return Range(first, min(self.block, self.size - first))
 
-    def _refuse_changed(self) -> None:
+    def refuse_changed(self) -> None:
+        """Raises ConflictError if the file is no longer what it was at the beginning."""
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.changed):
             raise ConflictError(f"{self.path} was changed while it was uploaded.", remedy="Run the same command again.")
@@ -69,9 +62,7 @@ class Outgoing:
 class _Block(NamedTuple):
     file: Outgoing
     number: int
-    data: bytes
-    there: Mapping[str, int]
-    """The blocks that the service has, with their sizes."""
+    there: Blocks
 
 
 def upload_files(
@@ -82,7 +73,7 @@ def upload_files(
 ) -> None:
     """Copies files to blobs, in blocks, several at once; what is there already, or in part, is not sent again.
 
-    Each block carries its MD5, which the service checks; the MD5 of the whole file is kept with the blob.
+    Each block carries its MD5, which the service checks; the length of each blob is asked for at its end.
 
     Args:
         container: where to.
@@ -102,74 +93,68 @@ def upload_files(
 
     def work(block: _Block) -> None:
         if block.file.count == 1:
-            _put(container, block)
-            meter.came(len(block.data))
+            _put(container, block.file, present.get(block.file.name), meter)
             return
         _put_block(container, block, meter)
         if block.file.one_less() == 0:
-            _commit(container, block.file)
+            _commit(container, block.file, block.there)
 
-    run(_blocks(container, outgoing, present, meter), work, container.settings.workers, container.stop, meter.tick)
+    run(_blocks(container, outgoing), work, container.settings.workers, container.stop, meter.tick)
     meter.tick(last=True)
 
 
-def _blocks(
-    container: Container,
-    files: Sequence[Outgoing],
-    present: Mapping[str, tuple[int, bytes | None]],
-    meter: Meter,
-) -> Iterator[_Block]:
-    """Yields what may have to be sent. Runs in one thread at a time, so that files are read in order."""
+def _blocks(container: Container, files: Sequence[Outgoing]) -> Iterator[_Block]:
+    large = [file for file in files if file.count > 1]
+    with ThreadPoolExecutor(container.settings.workers) as pool:  # one round trip for all, not one for each
+        asked = zip(large, pool.map(container.blocks, [file.name for file in large]), strict=True)
+        there = {file.name: blocks for file, blocks in asked}
     for file in files:
-        size, md5 = present.get(file.name, (-1, None))
-        if size == file.size and md5 is not None and md5 == _digest(file.path):
+        for number in range(file.count):
+            yield _Block(file, number, there.get(file.name, Blocks({}, {})))
+
+
+def _put(container: Container, file: Outgoing, present: tuple[int, bytes | None] | None, meter: Meter) -> None:
+    """Sends a small file whole, unless it is there."""
+    where = file.where(0)
+    with file.path.open("rb", buffering=0) as content:
+        md5 = md5_of(content, where)
+        if present == (file.size, md5):
             meter.was_there(file.size)
-            continue
-        there = container.blocks(file.name) if file.count > 1 else {}
-        for index, data in enumerate(file.pieces()):
-            yield _Block(file, index, data, there)
-
-
-def _put(container: Container, block: _Block) -> None:
-    md5 = _base64(hashlib.md5(block.data, usedforsecurity=False).digest())
-    headers = {"x-ms-blob-type": "BlockBlob", "Content-MD5": md5, "Content-Type": "application/octet-stream"}
-    container.send("PUT", block.file.name, headers=headers, body=block.data)
+            return
+        headers = {"x-ms-blob-type": "BlockBlob", "Content-MD5": _base64(md5), "Content-Type": _PLAIN}
+        container.send("PUT", file.name, headers=headers, body=lambda: Slice(content, where) if where.length else b"")
+    file.refuse_changed()
+    meter.came(file.size)
 
 
 def _put_block(container: Container, block: _Block, meter: Meter) -> None:
-    md5 = hashlib.md5(block.data, usedforsecurity=False).digest()
-    name = block.file.ids[block.number] = _base64(block.number.to_bytes(4, "big") + md5)
-    if block.there.get(name) == len(block.data):
-        meter.was_there(len(block.data))
+    file, where = block.file, block.file.where(block.number)
+    with file.path.open("rb", buffering=0) as content:
+        md5 = md5_of(content, where)
+        name = file.ids[block.number] = _base64(block.number.to_bytes(4, "big") + md5)
+        if where.length in {block.there.waiting.get(name), block.there.committed.get(name)}:
+            meter.was_there(where.length)
+            return
+        quoted = name.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+        headers = {"Content-MD5": _base64(md5), "Content-Type": _PLAIN}
+        query = f"comp=block&blockid={quoted}"
+        container.send("PUT", file.name, query, headers, lambda: Slice(content, where))
+    meter.came(where.length)
+
+
+def _commit(container: Container, file: Outgoing, there: Blocks) -> None:
+    """Makes the blocks one blob, unless they are."""
+    file.refuse_changed()
+    if list(there.committed) == file.ids:
         return
-    quoted = name.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
-    headers = {"Content-MD5": _base64(md5), "Content-Type": "application/octet-stream"}
-    container.send("PUT", block.file.name, f"comp=block&blockid={quoted}", headers, block.data)
-    meter.came(len(block.data))
-
-
-def _commit(container: Container, file: Outgoing) -> None:
-    """Makes the blocks one blob."""
     rows = "".join(f"<Latest>{name}</Latest>" for name in file.ids)
     body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{rows}</BlockList>'.encode()
-    headers = {
-        "Content-Type": "application/xml",
-        "x-ms-blob-content-type": "application/octet-stream",
-        "x-ms-blob-content-md5": _base64(file.md5.digest()),
-    }
-    container.send("PUT", file.name, "comp=blocklist", headers, body)
+    headers = {"Content-Type": "application/xml", "x-ms-blob-content-type": _PLAIN}
+    container.send("PUT", file.name, "comp=blocklist", headers, lambda: body)
     said = container.head(file.name)
     length = int(said["Content-Length"]) if said else -1
     if length != file.size:
         raise AzureError(f"{file.name} has {length:,} bytes after the upload; {file.path} has {file.size:,}.")
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while piece := file.read(_MIB):
-            digest.update(piece)
-    return digest.digest()
 
 
 def _base64(data: bytes) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING
+
+from phi_azure.azure.transfers.wire import Range, md5_of
 
 if TYPE_CHECKING:
     import io
@@ -20,19 +21,16 @@ def problem(path: Path, source: Source) -> str | None:
     size = path.stat().st_size
     if size != source.size:
         return f"has {size:,} bytes, and {source.size:,} were announced"
-    if source.md5 is not None and _md5(path) != source.md5:
+    if source.md5 is not None and _md5(path, source.size) != source.md5:
         return "does not have the MD5 that is kept with it: it was damaged before it was downloaded"
     if source.name.lower().endswith(".safetensors"):
         return _weights_problem(path, size)
     return None
 
 
-def _md5(path: Path) -> bytes:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.digest()
+def _md5(path: Path, size: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return md5_of(file, Range(0, size))
 
 
 def _weights_problem(path: Path, size: int) -> str | None:

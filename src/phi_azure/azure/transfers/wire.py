@@ -14,7 +14,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -27,7 +27,7 @@ from phi_azure.azure.failures import by_status
 from phi_azure.errors import AzureError, ConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 BLOCK = 4 << 20  # the service gives the MD5 of a range of at most 4 MiB (Get Blob, x-ms-range-get-content-md5)
 MOST_BLOCKS = 50_000  # in one blob (Put Block List)
@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is done at once, and how patiently; memory is about `workers` times `block`."""
+    """How much is done at once, and how patiently; memory is `workers` times less than 1 MiB."""
 
     workers: int = 16
     block: int = BLOCK
@@ -60,6 +60,51 @@ class Signature:
 
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Range(NamedTuple):
+    """Some bytes of a blob or a file."""
+
+    first: int
+    length: int
+
+
+class Blocks(NamedTuple):
+    """Blocks of one blob by id, with their sizes."""
+
+    committed: Mapping[str, int]
+    waiting: Mapping[str, int]
+
+
+class Slice:
+    """A part of a file as the body of a request: read piece by piece, of a length that is known."""
+
+    def __init__(self, file: IO[bytes], where: Range) -> None:
+        file.seek(where.first)
+        self._file = file
+        self._left = where.length
+
+    def __len__(self) -> int:
+        """Returns the bytes that are left."""
+        return self._left
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yields the pieces; by this `requests` knows a stream."""
+        return iter(lambda: self.read(_PIECE), b"")
+
+    def read(self, count: int = -1) -> bytes:
+        """Reads the next bytes."""
+        data = self._file.read(self._left if count < 0 else min(count, self._left))
+        self._left -= len(data)
+        return data
+
+
+def md5_of(file: IO[bytes], where: Range) -> bytes:
+    """Returns the MD5 of a part of a file."""
+    digest, part = hashlib.md5(usedforsecurity=False), Slice(file, where)
+    for piece in part:
+        digest.update(piece)
+    return digest.digest()
 
 
 class Stopped(Exception):  # noqa: N818  not an error: somebody else's error, or Ctrl-C, ended the work
@@ -90,62 +135,74 @@ class Container:
         self._sign = sign
         self._signing = threading.Lock()
         self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers))
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers)
+        adapter.poolmanager.connection_pool_kw["blocksize"] = _PIECE  # of a body that is sent; 16 KiB is the default
+        self._session.mount("https://", adapter)
 
     def close(self) -> None:
         """Closes the connections."""
         self._session.close()
 
-    def read_block(self, name: str, etag: str, first: int, into: memoryview, seen: Callable[[int], None]) -> bytes:
-        """Fills a buffer with a range of a blob; returns its MD5, which the service's own was compared with.
+    def read_block(self, name: str, etag: str, where: Range, into: IO[bytes], seen: Callable[[int], None]) -> bytes:
+        """Writes a range of a blob into a file, in pieces; returns its MD5, which is also the service's.
 
         Args:
             name: the blob's.
             etag: the blob must still have; ConflictError if it was changed.
-            first: the offset.
-            into: as long as the range.
+            where: the range; it goes to the same place in the file.
+            into: the file; what it holds there counts only when this returns.
             seen: is told the bytes that came, and takes them back (less than 0) where they came in vain.
         """
         headers = {
-            "x-ms-range": f"bytes={first}-{first + len(into) - 1}",
+            "x-ms-range": f"bytes={where.first}-{where.first + where.length - 1}",
             "x-ms-range-get-content-md5": "true",
             "If-Match": etag,
         }
 
         def once() -> bytes:
+            into.seek(where.first)
             with self._answer("GET", name, headers=headers, stream=True) as response:
                 if response.status_code != 206:
                     raise self._refused(response, name)
-                self._fill(response, into, seen)
-                found = hashlib.md5(into, usedforsecurity=False).digest()
-                if response.headers.get("Content-MD5") != base64.b64encode(found).decode():
-                    seen(-len(into))
-                    raise _PassingError(f"bytes {first:,} to {first + len(into):,} came with a wrong MD5")
-                return found
+                return self._receive(response, where, into, seen)
 
         return self._patiently(once, name)
 
-    def _fill(self, response: requests.Response, into: memoryview, seen: Callable[[int], None]) -> None:
-        came = 0
+    def _receive(
+        self, response: requests.Response, where: Range, into: IO[bytes], seen: Callable[[int], None]
+    ) -> bytes:
+        came, found, is_right = 0, hashlib.md5(usedforsecurity=False), False
         try:
-            while piece := response.raw.read(min(_PIECE, len(into) - came), decode_content=False):
-                into[came : came + len(piece)] = piece
+            while came < where.length and not self.stop.is_set():
+                piece = response.raw.read(min(_PIECE, where.length - came), decode_content=False)
+                if not piece:
+                    raise _PassingError(f"the answer ended after {came:,} of {where.length:,} bytes")
+                found.update(piece)
+                into.write(piece)
                 came += len(piece)
                 seen(len(piece))
-                if came == len(into) or self.stop.is_set():
-                    break
+            if came < where.length:
+                raise Stopped
+            is_right = response.headers.get("Content-MD5") == base64.b64encode(found.digest()).decode()
         finally:
-            if came < len(into):
+            if not is_right:
                 seen(-came)
-        if came < len(into) and self.stop.is_set():
-            raise Stopped
-        if came < len(into):
-            raise _PassingError(f"the answer ended after {came:,} of {len(into):,} bytes")
+        if not is_right:
+            raise _PassingError(f"{where.length:,} bytes from {where.first:,} on came with a wrong MD5")
+        return found.digest()
 
     def send(
-        self, method: str, name: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        name: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: Callable[[], bytes | Slice] = bytes,
     ) -> requests.Response:
-        """Sends a small request, or a block; returns the answer, read whole. Raises what the service refuses."""
+        """Sends a small request, or a block; returns the answer, read whole. Raises what the service refuses.
+
+        The body is made anew for each try.
+        """
 
         def once() -> requests.Response:
             response = self._answer(method, name, query, headers, body)
@@ -168,17 +225,17 @@ class Container:
 
         return self._patiently(once, name)
 
-    def blocks(self, name: str) -> dict[str, int]:
-        """Returns the blocks that were put and belong to no blob yet, with their sizes, by id."""
+    def blocks(self, name: str) -> Blocks:
+        """Returns the blocks that a blob is made of, and those that were put and belong to none yet."""
 
-        def once() -> dict[str, int]:
-            response = self._answer("GET", name, "comp=blocklist&blocklisttype=uncommitted")
+        def once() -> Blocks:
+            response = self._answer("GET", name, "comp=blocklist&blocklisttype=all")
             if response.status_code == 404:
-                return {}
+                return Blocks({}, {})
             if response.status_code >= 400:
                 raise self._refused(response, name)
-            rows = ET.fromstring(response.content).iterfind("UncommittedBlocks/Block")  # noqa: S314 (the service's own)
-            return {row.findtext("Name", ""): int(row.findtext("Size", "0")) for row in rows}
+            lists = ET.fromstring(response.content)  # noqa: S314 (the service's own)
+            return Blocks(*(_sizes(lists.iterfind(f"{kind}Blocks/Block")) for kind in ("Committed", "Uncommitted")))
 
         return self._patiently(once, name)
 
@@ -188,7 +245,7 @@ class Container:
         name: str,
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: Callable[[], bytes | Slice] = bytes,
         *,
         stream: bool = False,
     ) -> requests.Response:
@@ -206,7 +263,7 @@ class Container:
             }
             everything = common | dict(headers or {}) | dict(signature.headers)
             response = self._session.request(
-                method, url, headers=everything, data=body, stream=stream, timeout=_TIMEOUT_S, allow_redirects=False
+                method, url, headers=everything, data=body(), stream=stream, timeout=_TIMEOUT_S, allow_redirects=False
             )
             if refused is not None or response.status_code not in {401, 403}:
                 return response
@@ -242,6 +299,10 @@ class Container:
         """Returns seconds to wait: what the service asked for, else twice as long each time, spread a little."""
         longest = min(self.settings.pause_s * 2**count, _LONGEST_PAUSE_S)
         return longest * random.uniform(0.5, 1.0) if asked is None else asked  # noqa: S311 (no secret)
+
+
+def _sizes(rows: Iterable[ET.Element]) -> dict[str, int]:
+    return {row.findtext("Name", ""): int(row.findtext("Size", "0")) for row in rows}
 
 
 def _given_up(name: str, tries: int, error: Exception) -> AzureError:
