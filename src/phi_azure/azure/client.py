@@ -121,8 +121,8 @@ def _quiet_client(credential: TokenCredential, *scope: str, registry_name: str |
     # a poller prints a dot at each poll, from its thread, and an upload resets colours; neither has a switch
     for module in (_azureml_polling, _blob_storage_helper):
         module.print = lambda *_, **__: None
-    for name in ("azure.ai.ml._utils._experimental", "azure.ai.ml.operations", "azure.ai.ml.entities"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("_utils._experimental", "_artifacts", "operations", "entities"):  # _artifacts praises another tool
+        logging.getLogger(f"azure.ai.ml.{name}").setLevel(logging.ERROR)
     return MLClient(
         credential,
         *scope,

@@ -52,7 +52,7 @@ def _unsafe(name: str, parts: tuple[str, ...], *, windows: bool) -> str | None:
     """Says why a name must not become a path; None where it may."""
     if not parts:
         return "is no name"
-    if ".." in parts or "\\" in name or name.startswith("/") or _DRIVE.match(parts[0]):
+    if ".." in parts or "\\" in name or name.startswith("/") or _DRIVE.fullmatch(parts[0]):
         return "would be written outside of the folder"
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         return "holds a control character"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from phi_azure.azure.transfers.wire import Container
     from phi_azure.events import OnProgress
 
-_MIB = 1 << 20
 _PLAIN = "application/octet-stream"
 
 
@@ -35,7 +34,7 @@ class Outgoing:
         self.name = name
         self.size = stat.st_size
         self.changed = stat.st_mtime_ns
-        self.block = max(block, _MIB * -(-self.size // (MOST_BLOCKS * _MIB)))
+        self.block = max(block, -(-self.size // MOST_BLOCKS))
         self.count = max(1, -(-self.size // self.block))
         self.ids = [""] * self.count
         self._left = self.count
