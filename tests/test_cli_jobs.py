@@ -307,6 +307,20 @@ def test_download_does_not_write_over_what_is_there(phi: Command, tmp_path: Path
     assert (tmp_path / "mine" / "MLmodel").read_text(encoding="utf-8") == "mine"
 
 
+def test_download_that_was_cut_goes_on_with_the_same_command(phi: Command, tmp_path: Path) -> None:
+    """What an interrupted download has left is no reason to refuse the next one."""
+    _, name, _ = phi("submit", "managed.yaml", "--yes", "--wait")
+    assert phi("register", name.strip(), "--name", "tone")[0] == 0
+    (tmp_path / "mine" / ".phi-azure-download").mkdir(parents=True)
+
+    code, out, err = phi("download", "tone", "--to", "mine")
+
+    assert (code, out) == (0, "mine\n")
+    assert "files, " in err
+    assert not (tmp_path / "mine" / ".phi-azure-download").exists()
+    assert [file for file in (tmp_path / "mine").rglob("*") if file.is_file()]
+
+
 @pytest.mark.parametrize("name", ["a/b?c", "../x", "a b"])
 def test_what_cannot_be_a_name_is_not_looked_for(name: str, phi: Command) -> None:
     """No name becomes part of the path or the query of a request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from phi_azure import display
+from phi_azure.events import Progress
 
 if TYPE_CHECKING:
     from phi_azure.run import Update
@@ -172,3 +174,43 @@ def test_answers_stand_side_by_side_in_80_columns() -> None:
     shown = text.getvalue()
     assert shown.count("negative") == 2
     assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (3400, "3.4 kB"), (2_147_483_648, "2.15 GB"), (5e12, "5 TB"), (999_600, "1 MB")],
+    ids=str,
+)
+def test_sizes_read_as_people_say_them(value: float, text: str) -> None:
+    """Three digits and a unit."""
+    assert display.size(value) == text
+
+
+def test_a_copy_is_told_now_and_then_without_a_terminal() -> None:
+    """A line each ten seconds and one at the end, without control codes."""
+    out, text = _console()
+    now = [0.0]
+
+    with display.copying(out, lambda: now[0]) as tell:
+        for second in range(26):
+            now[0] = second
+            tell(Progress("8 files", second * 80_000_000, 2_000_000_000, 8e7, 25 - second))
+
+    assert text.getvalue().splitlines() == [
+        "  8 files: 40%, 800 MB of 2 GB · 80 MB/s · 15 s left",
+        "  8 files: 80%, 1.6 GB of 2 GB · 80 MB/s · 5 s left",
+        "✓ 8 files, 2 GB  25 s",
+    ]
+
+
+def test_a_copy_is_a_bar_on_a_terminal() -> None:
+    """One line of at most 80 columns, redrawn in its place."""
+    out, text = _console(terminal=True)
+
+    with display.copying(out) as tell:
+        tell(Progress("8 files", 1_234_567_890, 2_147_483_648, 365e6, 12.0))
+
+    drawn = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue()).splitlines() if "8 files" in line]
+    assert drawn
+    assert all("1.23 GB of 2.15 GB · 365 MB/s · 12 s left" in line for line in drawn)
+    assert max(len(line.rpartition("\r")[2].rstrip()) for line in drawn) <= 80

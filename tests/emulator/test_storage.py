@@ -310,3 +310,116 @@ def test_error_of_the_client_names_the_blob(container: Any) -> None:
     """Errors are Azure's own, in the client's own types."""
     with pytest.raises(HttpResponseError, match="does not exist"):
         container.download_blob("none")
+
+
+def test_blocks_are_listed_until_they_are_a_blob(container: Any) -> None:
+    """Blocks that were put wait in one list; what the blob is made of is in the other."""
+    blob = container.get_blob_client("a")
+    for name, content in (("1", b"one"), ("2", b"two!"), ("3", b"never used")):
+        blob.stage_block(name, content)
+    waiting = blob.get_block_list("all")
+
+    blob.commit_block_list(["2", "1"])
+
+    committed, uncommitted = blob.get_block_list("all")
+    assert [[(block.id, block.size) for block in kind] for kind in waiting] == [[], [("1", 3), ("2", 4), ("3", 10)]]
+    assert [(block.id, block.size) for block in committed] == [("2", 4), ("1", 3)]
+    assert uncommitted == []
+    assert blob.download_blob().readall() == b"two!one"
+
+
+def test_blocks_of_a_blob_are_used_again(container: Any) -> None:
+    """A new list may name blocks that the blob has, beside new ones."""
+    blob = container.get_blob_client("a")
+    blob.stage_block("1", b"one")
+    blob.commit_block_list(["1"])
+    blob.stage_block("2", b"two")
+
+    blob.commit_block_list(["2", "1", "1"])
+
+    assert blob.download_blob().readall() == b"twooneone"
+
+
+def test_waiting_blocks_are_no_blob(container: Any) -> None:
+    """A blob of which only blocks were put is not there; nothing at all has no list."""
+    container.get_blob_client("a").stage_block("1", b"one")
+
+    assert not container.get_blob_client("a").exists()
+    with pytest.raises(ResourceNotFoundError):
+        container.get_blob_client("b").get_block_list("all")
+
+
+def test_a_whole_blob_drops_blocks_that_waited(container: Any) -> None:
+    """What is put whole makes an end of blocks."""
+    container.get_blob_client("a").stage_block("1", b"one")
+
+    container.upload_blob("a", b"whole")
+
+    assert container.get_blob_client("a").get_block_list("all") == ([], [])
+
+
+def test_ids_of_blocks_have_one_length(container: Any) -> None:
+    """An id that is longer than the first is refused, as the service refuses it."""
+    container.get_blob_client("a").stage_block("1", b"one")
+
+    with pytest.raises(HttpResponseError, match="one length"):
+        container.get_blob_client("a").stage_block("22", b"two")
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-3", "bytes=4-9", "bytes=2-5"])
+def test_md5_of_a_range(asked: str, ten: Wire) -> None:
+    """Whoever asks for it is told the MD5 of the range; that of the whole has another header."""
+    response = ten.blob("GET", BLOB, headers={"x-ms-range": asked, "x-ms-range-get-content-md5": "true"})
+
+    assert response.headers["Content-MD5"] == md5(response.data)
+    assert response.headers["x-ms-blob-content-md5"] == md5(b"0123456789")
+
+
+def test_md5_of_a_range_that_is_a_block(wire: Wire) -> None:
+    """It is that of the bytes that were put."""
+    for name, content in (("MQ==", b"0123"), ("Mg==", b"456789")):
+        wire.blob("PUT", BLOB, content, query={"comp": "block", "blockid": name})
+    blocks = b"<BlockList><Latest>MQ==</Latest><Latest>Mg==</Latest></BlockList>"
+    wire.blob("PUT", BLOB, blocks, query={"comp": "blocklist"})
+
+    response = wire.blob("GET", BLOB, headers={"x-ms-range": "bytes=4-9", "x-ms-range-get-content-md5": "true"})
+
+    assert (response.data, response.headers["Content-MD5"]) == (b"456789", md5(b"456789"))
+
+
+@pytest.mark.parametrize("asked", [None, f"bytes=0-{4 * MIB}"], ids=["no-range", "more-than-4-mib"])
+def test_md5_has_its_limits(asked: str | None, wire: Wire) -> None:
+    """The service gives the MD5 of a range of at most 4 MiB, and of nothing else."""
+    wire.blob("PUT", BLOB, bytes(4 * MIB + 1), headers=BLOCK_BLOB)
+
+    response = wire.blob(
+        "GET", BLOB, headers={"x-ms-range-get-content-md5": "true"} | ({"x-ms-range": asked} if asked else {})
+    )
+
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "status"),
+    [
+        ("GET", {"If-Match": '"0x1"'}, 412),
+        ("HEAD", {"If-Match": '"0x1"'}, 412),
+        ("GET", {"If-Match": "*"}, 200),
+        ("GET", {"If-None-Match": "*"}, 304),
+        ("PUT", {"If-Match": '"0x1"'}, 412),
+        ("PUT", {"If-None-Match": "*"}, 409),
+    ],
+)
+def test_conditions_are_weighed(method: str, header: dict[str, str], status: int, ten: Wire) -> None:
+    """A request that names another state of the blob is refused, and changes nothing."""
+    body = b"new" if method == "PUT" else b""
+
+    response = ten.blob(method, BLOB, body, headers=BLOCK_BLOB | header)
+
+    assert response.status_code == status
+    assert ten.blob("GET", BLOB).data == b"0123456789"
+
+
+def md5(content: bytes) -> str:
+    """Returns an MD5 as headers have it."""
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
