@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.order import Order
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.plan import Plan
+    from phi_azure.preflight import Preflight
 
 CONFIG = "config.json"
 _IDS = ("subscription_id", "resource_group", "workspace_name")
@@ -164,22 +165,47 @@ class Workspace:
         report.raise_for_errors()
         return plan(job, report, facts=planning.facts(self._connection, job, price_per_million))
 
+    def preflight(self, job: FineTune | Path | str | None = None) -> Preflight:
+        """Looks at Azure for what would stop the job, to the last step; reads only, a dozen requests at once.
+
+        Who is signed in, the workspace, its storage, the rights for each step, the model, quota to train and to
+        deploy, names. Without a job: what any job needs.
+        """
+        from phi_azure.azure import preflight
+
+        job = job if job is None or isinstance(job, FineTune) else FineTune.from_yaml(job)
+        return preflight.run(self._connection, job)
+
     def submit(
-        self, job: FineTune | Path | str, on_event: OnEvent | None = None, on_progress: OnProgress | None = None
+        self,
+        job: FineTune | Path | str,
+        on_event: OnEvent | None = None,
+        on_progress: OnProgress | None = None,
+        *,
+        preflight: bool = True,
     ) -> Run:
         """Checks the data, makes what is missing, uploads what is new, and sends the job; returns without waiting.
 
         A cluster is made if there is none of its name; it costs nothing while it is idle. The job costs from here on.
 
+        Args:
+            job: the job or its file.
+            on_event: is told what is made, reused and uploaded.
+            on_progress: is told how far an upload is.
+            preflight: look first for what would stop it; see `preflight`.
+
         Raises:
             DataError: the rows are not what the job could learn from; nothing was sent.
-            ConfigError, NotFoundError, SizeError, QuotaError, RegionError: why Azure would not take it.
+            ConfigError, NotFoundError, SignInError, RightsError, SizeError, QuotaError, RegionError: why Azure would
+                not take it; of those that the preflight finds, nothing was made.
         """
         from phi_azure.azure import managed, runs, serverless
         from phi_azure.azure.catalogue import component
 
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         check_data(job)
+        if preflight:
+            self.preflight(job).raise_for_errors()
         order = self._order(job, on_event or self._on_event, on_progress)
         if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
             made = managed.pipeline_job(order, component(self._connection, COMPONENT))

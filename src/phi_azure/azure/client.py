@@ -85,10 +85,16 @@ class Connection:
         """Reads a JSON document with the credential; azure-core retries what may pass."""
         return self.send(HttpRequest("GET", url, params=params)).json()
 
-    def send(self, request: HttpRequest, *, signed: bool = True) -> HttpResponse:
-        """Sends a request; `signed` adds the credential's token. Raises azure-core's errors."""
+    def send(self, request: HttpRequest, *, signed: bool = True, **options: Any) -> HttpResponse:
+        """Sends a request; `signed` adds the credential's token. Raises azure-core's errors.
+
+        Args:
+            request: what is sent.
+            signed: False where the address itself holds a signature.
+            options: azure-core's own for one request, such as `retry_total` and `read_timeout` in seconds.
+        """
         client = self._client if signed else self._bare_client
-        response: HttpResponse = client.send_request(request)
+        response: HttpResponse = client.send_request(request, **options)
         response.raise_for_status()
         return response
 

@@ -30,7 +30,9 @@ def ensure_cluster(
     existing = find_cluster(connection, name)
     if existing is None:
         return _make(connection, route, route.size or default_size, tags, say)
-    _check(existing, route)
+    why = unfit(existing.name, str(existing.type), existing.size, existing.max_instances, route)
+    if why:
+        raise SizeError(why[0], remedy=why[1])
     say("cluster", f"{name} is there: {existing.size}, {existing.max_instances} machines at most")
     return str(existing.size)
 
@@ -79,16 +81,18 @@ def _make(connection: Connection, route: ManagedCompute, size: str, tags: dict[s
     return str(made.size or size)
 
 
-def _check(existing: Any, route: ManagedCompute) -> None:
-    if str(existing.type).lower() != "amlcompute":
-        raise SizeError(f"{existing.name} is a {existing.type}, not a cluster.", remedy="Name another cluster.")
-    if route.size and route.size.casefold() != str(existing.size).casefold():
-        raise SizeError(
-            f"cluster {existing.name} has machines of {existing.size}; the job wants {route.size}.",
-            remedy="Name another cluster, which is then made, or leave the size out.",
+def unfit(name: str, kind: str, size: str | None, most: int | None, route: ManagedCompute) -> tuple[str, str] | None:
+    """Returns why a cluster that is there cannot take the job, and what to do; None where it can."""
+    if kind.lower() != "amlcompute":
+        return f"{name} is a {kind}, not a cluster.", "Name another cluster."
+    if route.size and route.size.casefold() != str(size).casefold():
+        return (
+            f"cluster {name} has machines of {size}; the job wants {route.size}.",
+            "Name another cluster, which is then made, or leave the size out.",
         )
-    if existing.max_instances is not None and existing.max_instances < route.nodes:
-        raise SizeError(
-            f"cluster {existing.name} grows to {existing.max_instances} machines; the job wants {route.nodes}.",
-            remedy="Lower `nodes`, or raise the cluster's maximum in the studio.",
+    if most is not None and most < route.nodes:
+        return (
+            f"cluster {name} grows to {most} machines; the job wants {route.nodes}.",
+            "Lower `nodes`, or raise the cluster's maximum in the studio.",
         )
+    return None

@@ -27,6 +27,7 @@ VERBS = (
     "render",
     "schema",
     "plan",
+    "doctor",
     "submit",
     "runs",
     "show",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,27 +11,43 @@ from phi_azure.cli.documents import job_facts, run_document
 from phi_azure.cli.session import Session, shared_options
 from phi_azure.cli.watch import follow
 
+if TYPE_CHECKING:
+    from phi_azure import FineTune, Workspace
+
 
 @click.command(epilog="Example: phi-azure submit job.yaml --local --wait")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--wait", is_flag=True, help="Stay and show the progress until the job is over.")
+@click.option("--no-preflight", is_flag=True, help="Do not look first for what would stop it.")
 @shared_options
 @click.pass_obj
-def command(session: Session, file: Path, wait: bool) -> None:
+def command(session: Session, *, file: Path, wait: bool, no_preflight: bool) -> None:
     """Start the job that a file describes.
 
-    Checks the data first, says what would be made, asks where it costs money, and prints the run's name.
+    Checks the data, then Azure (as `doctor` does), says what would be made, asks where it costs money, and prints the
+    run's name.
     """
     from phi_azure import FineTune, display
     from phi_azure.workspace import check_data
 
     job = FineTune.from_yaml(file)
     display.show_facts(session.words(), job_facts(job, check_data(job), session))
-    if not session.local:
-        session.agree("This costs money. Submit it?")
     with session.workspace() as workspace:
+        if not no_preflight:
+            look(session, workspace, job)
+        if not session.local:
+            session.agree("This costs money. Submit it?")
         with display.copying(session.words()) as on_progress:
-            run = workspace.submit(job, on_progress=on_progress)
+            run = workspace.submit(job, on_progress=on_progress, preflight=False)
         if wait:
             follow(session, run)
         session.answer(run_document(run), lambda: click.echo(run.name))
+
+
+def look(session: Session, workspace: Workspace, job: FineTune) -> None:
+    """Says what is not well on Azure's side; raises what would stop the job."""
+    from phi_azure import display
+
+    found = workspace.preflight(job)
+    found.raise_for_errors()
+    display.show_preflight(session.words(), found, only_trouble=True)

@@ -7,6 +7,7 @@ from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds, size
 from phi_azure.display.page import preview_page
 from phi_azure.display.plan import show_plan
+from phi_azure.display.preflight import show_preflight
 from phi_azure.display.preview import show_preview
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
@@ -45,6 +46,7 @@ __all__ = [
     "show_phi",
     "show_phis",
     "show_plan",
+    "show_preflight",
     "show_preview",
     "show_removals",
     "show_report",

@@ -36,14 +36,14 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)  # fmt: skip # noqa: E501
 _TIMEOUT_S = (20, 60)  # to connect; between two pieces
 _LONGEST_PAUSE_S = 30.0
-_PIECE = 1 << 18
+_PIECE = 1 << 20  # bytes between two looks at the time; threads get in each other's way at less
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is done at once, and how patiently; memory is `workers` times less than 1 MiB."""
+    """How much is done at once, and how patiently; memory is about `workers` times 1 MiB."""
 
     workers: int = 16
     block: int = BLOCK
@@ -136,7 +136,7 @@ class Container:
         self._signing = threading.Lock()
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers)
-        adapter.poolmanager.connection_pool_kw["blocksize"] = _PIECE  # of a body that is sent; 16 KiB is the default
+        adapter.poolmanager.connection_pool_kw["blocksize"] = 1 << 18  # of a body that is sent; 16 KiB is the default
         self._session.mount("https://", adapter)
 
     def close(self) -> None:
