@@ -21,7 +21,7 @@ import pytest
 import requests
 import urllib3
 
-from phi_azure.emulator.network import Interception, intercept, is_azure, is_telemetry
+from phi_azure.emulator.network import Interception, guard, intercept, is_azure, is_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -325,6 +325,13 @@ def test_second_interception_is_refused(on: Interception) -> None:
         pass
 
     assert requests.get(URL, timeout=5).ok
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """Waits for threads of other tests' interceptions, while which patches stay on."""
+    for thread in list(guard._stragglers):
+        thread.join(30)
 
 
 def test_error_inside_the_block_ends_the_interception() -> None:
