@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -177,7 +176,7 @@ class Run:
                 yield from reader.new_lines(last=over)
             if over:
                 return
-            time.sleep(next(pace))
+            self._connection.clock.sleep(next(pace))
 
     def events(self, poll: float | None = None) -> Iterator[Update]:
         """Yields an update at each look until the run is over; the last one has the final status.
@@ -202,7 +201,7 @@ class Run:
             RunCancelled: somebody stopped it.
             NotFinished: the time was over first; the run goes on.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else self._connection.clock.now() + timeout
         for update in self._updates(poll, deadline):
             if on_update:
                 on_update(update)
@@ -299,18 +298,19 @@ class Run:
             yield self._look(progress, pace)
             if self.over:
                 return
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and self._connection.clock.now() >= deadline:
                 raise NotFinished(
                     f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}"
                 )
             pause = next(pace)
-            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+            left = pause if deadline is None else deadline - self._connection.clock.now()
+            self._connection.clock.sleep(max(0.0, min(pause, left)))
 
     def _look(self, progress: _Progress, pace: Iterator[float]) -> Update:
         """Refreshes and reads what is new; a service or network that is away is asked again for ten minutes."""
-        given_up = time.monotonic() + _PATIENCE_S
-        while (update := self._try_look(progress, patient=time.monotonic() < given_up)) is None:
-            time.sleep(next(pace))
+        given_up = self._connection.clock.now() + _PATIENCE_S
+        while (update := self._try_look(progress, patient=self._connection.clock.now() < given_up)) is None:
+            self._connection.clock.sleep(next(pace))
         return update
 
     def _try_look(self, progress: _Progress, *, patient: bool) -> Update | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from phi_azure import catalog, dataset, names
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
+from phi_azure.clock import SystemClock
 from phi_azure.config import FineTune, LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.config.component import COMPONENT
 from phi_azure.endpoint import Endpoint, EndpointInfo
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.catalogue import BaseModel
     from phi_azure.azure.client import Connection
     from phi_azure.azure.order import Order
+    from phi_azure.clock import Clock
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.plan import Plan
     from phi_azure.preflight import Preflight
@@ -60,6 +62,7 @@ class Workspace:
         name: the workspace's name.
         credential: anything of azure-identity; None takes the usual chain: environment, managed identity, az login.
         on_event: is told what is made, reused and uploaded on the way.
+        clock: the time by which it waits; None takes the machine's. `phi_azure.testing` has one that a test turns.
     """
 
     def __init__(
@@ -70,8 +73,9 @@ class Workspace:
         credential: TokenCredential | None = None,
         *,
         on_event: OnEvent | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self._connection = _connect(subscription_id, resource_group, name, credential)
+        self._connection = _connect(subscription_id, resource_group, name, credential, clock)
         self._close: Callable[[], None] = lambda: None
         self._on_event = on_event
 
@@ -437,10 +441,13 @@ def _gpus(job: FineTune, size: str | None) -> int | None:
     return job.route.gpus or (row.gpus if row else 1)
 
 
-def _connect(subscription_id: str, resource_group: str, name: str, credential: TokenCredential | None) -> Connection:
+def _connect(
+    subscription_id: str, resource_group: str, name: str, credential: TokenCredential | None, clock: Clock | None
+) -> Connection:
     from phi_azure.azure.client import Connection, default_credential
 
-    return Connection(subscription_id, resource_group, name, credential or default_credential())
+    credential = credential or default_credential()
+    return Connection(subscription_id, resource_group, name, credential, clock=clock or SystemClock())
 
 
 def _find_config(path: Path | str | None) -> Path:

@@ -13,6 +13,7 @@ from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest
 
 from phi_azure import __version__
+from phi_azure.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -43,6 +44,8 @@ class Connection:
     credential: TokenCredential = field(repr=False)
     local: bool = False
     """The emulator answers, on this machine: jobs last seconds."""
+    clock: Clock = field(default_factory=SystemClock, repr=False)
+    """By which everything of ours waits."""
 
     @property
     def id(self) -> str:

@@ -14,6 +14,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Returns the seconds since 1970."""
 
+    def sleep(self, seconds: float) -> None:
+        """Returns when so much time has passed."""
+
 
 class WorldClock:
     """The machine's own time."""
@@ -21,6 +24,10 @@ class WorldClock:
     def now(self) -> float:
         """Returns the seconds since 1970."""
         return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Returns when so much time has passed."""
+        time.sleep(seconds)
 
 
 class TurnedClock:
@@ -40,6 +47,10 @@ class TurnedClock:
             raise ValueError(f"time cannot be turned back by {-seconds} s")
         with self._lock:
             self._now += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Turns the time on and returns at once, so that whoever waits by this clock waits no real time."""
+        self.turn(seconds)
 
 
 def stamp(seconds: float) -> str:
