@@ -1,10 +1,10 @@
-"""Clusters: made, changed, read, listed, deleted. They cost nothing here; the quota alone limits them."""
+"""Clusters: made, changed, read, listed, deleted; they have machines while a job runs on them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import operations
+from phi_azure.emulator import ledger, operations
 from phi_azure.emulator.clock import stamp
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, Object, Word, require
 from phi_azure.emulator.wire import (
@@ -94,6 +94,12 @@ _DEFAULTS = {
 def exists(call: Call, name: str) -> bool:
     """Says whether the workspace has a cluster of this name."""
     return call.emulator.store.get("compute", call.scope.key + name) is not None
+
+
+def size_of(call: Call, name: str) -> str | None:
+    """Returns the size of a cluster's machines; None where there is no such cluster."""
+    document = call.emulator.store.get("compute", call.scope.key + name)
+    return document["properties"]["properties"]["vmSize"] if document else None
 
 
 def put_compute(call: Call, name: str, **_: str) -> Response:
@@ -190,12 +196,29 @@ def get_compute(call: Call, name: str, **_: str) -> Response:
         raise not_found(
             f"Compute with name {name} not found in workspace {call.scope.workspace}.", ("ComputeNotFound", name)
         )
-    return answer(document)
+    return answer(_with_nodes(call, document))
 
 
 def list_computes(call: Call, **_: str) -> Response:
     """Answers the workspace's clusters."""
-    return page(call.emulator.store.find("compute", call.scope.key))
+    return page([_with_nodes(call, document) for document in call.emulator.store.find("compute", call.scope.key)])
+
+
+def _with_nodes(call: Call, document: Document) -> Document:
+    """Adds the machines that a cluster has now: those of the steps that run on it, or its least number."""
+    settings = document["properties"]["properties"]
+    busy = [entry for entry in ledger.entries(call.emulator) if _is_on(entry, call.scope.key + document["name"])]
+    running = sum(entry.count for entry in busy)
+    count = max(running, settings["scaleSettings"]["minNodeCount"])
+    states = settings["nodeStateCounts"] | {"runningNodeCount": running, "idleNodeCount": count - running}
+    changes = {"currentNodeCount": count, "targetNodeCount": count, "nodeStateCounts": states}
+    if busy:
+        changes["allocationStateTransitionTime"] = stamp(max(entry.since for entry in busy))
+    return document | {"properties": document["properties"] | {"properties": settings | changes}}
+
+
+def _is_on(entry: ledger.Entry, cluster: str) -> bool:
+    return entry.kind == "cluster" and entry.until is None and entry.resource.startswith(f"{cluster}/".lower())
 
 
 def delete_compute(call: Call, name: str, **_: str) -> Response:
@@ -210,6 +233,7 @@ def settle(call: Call, key: str) -> None:
     document = store.get("compute", key)
     if document and document["properties"]["provisioningState"] == "Deleting":
         store.delete("compute", key)
+        ledger.end(call, key)
     elif document:
         document["properties"] |= {
             "provisioningState": "Succeeded",
@@ -219,7 +243,17 @@ def settle(call: Call, key: str) -> None:
         document["properties"]["properties"] |= {"allocationStateTransitionTime": stamp(call.now), "propertyBag": {}}
         document["tags"] = document["tags"] or {}
         store.put("compute", key, document)
+        _charge_least(call, key, document["properties"]["properties"])
     operations.finish(call, "compute", key)
+
+
+def _charge_least(call: Call, key: str, settings: Document) -> None:
+    """Bills the machines that a cluster keeps while nothing runs on it."""
+    least = settings["scaleSettings"]["minNodeCount"]
+    if least:
+        ledger.cluster(call, key, settings["vmSize"], least)
+    else:
+        ledger.end(call, key)
 
 
 ROUTES = [

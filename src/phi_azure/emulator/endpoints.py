@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import operations, references
+from phi_azure.emulator import ledger, operations, references
 from phi_azure.emulator.identity import TENANT, read_token
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, MapOf, Object, Word, require
 from phi_azure.emulator.wire import (
@@ -239,6 +239,7 @@ def settle_endpoint(call: Call, key: str) -> None:
         for deployment in store.find("deployment", key + "/"):
             call.emulator.runner.stop_deployment(call, deployment)
             store.delete("deployment", f"{key}/{deployment['name']}")
+            ledger.end(call, f"{key}/{deployment['name']}")
         store.delete("endpoint", key)
     elif document:
         host = f"https://{document['name'].lower()}.{call.emulator.region}.inference.ml.azure.com"
@@ -320,6 +321,7 @@ def put_deployment(call: Call, name: str, deployment: str, **_: str) -> Response
     if before:
         call.emulator.runner.stop_deployment(call, before)
     call.emulator.store.put("deployment", key, document)
+    ledger.deployment(call, key, properties["instanceType"], body["sku"]["capacity"])
     call.emulator.runner.start_deployment(call, document)
     headers["Location"] = f"https://{MANAGEMENT}{document['id']}?api-version={call.request.args['api-version']}"
     return answer(_deployment_shown(document), 200 if before else 201, headers)
@@ -408,6 +410,7 @@ def settle_deployment(call: Call, key: str) -> None:
     if document["properties"]["provisioningState"] == "Deleting":
         runner.stop_deployment(call, document)
         store.delete("deployment", key)
+        ledger.end(call, key)
         operations.finish(call, "deployment", key)
         return
     state, error = runner.deployment_state(call, document)

@@ -71,7 +71,10 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
     _check_values(given, facts["inputs"], _missing(given))
     values = {k: _text(v["default"]) for k, v in facts["inputs"].items() if "default" in v} | given
     _check_compute(call, values, given)
-    return _plan(values, node=name, outputs=_bindings(node, properties.get("outputs") or {}))
+    plan = _plan(values, node=name, outputs=_bindings(node, properties.get("outputs") or {}))
+    for step, facts in zip(plan["steps"], registry.pipeline()["steps"], strict=True):
+        step["machines"] = _machines_of_step(call, facts, values)
+    return plan
 
 
 def finetuning_plan(call: Call, properties: Document) -> Document:
@@ -91,7 +94,8 @@ def finetuning_plan(call: Call, properties: Document) -> Document:
             place = references.locate(call, details[field]["uri"], what=f"fineTuningDetails.{field}")
             values[target] = {"place": [place.container, place.prefix]}
     defaults = {k: _text(v["default"]) for k, v in registry.pipeline()["inputs"].items() if "default" in v}
-    return _plan(defaults | values, node=None, outputs={"mlflow_model_folder": "registered_model"})
+    plan = _plan(defaults | values, node=None, outputs={"mlflow_model_folder": "registered_model"})
+    return plan | {"machines": _machines_of_job(call, properties)}
 
 
 def is_serverless(properties: Document) -> bool:
@@ -198,6 +202,31 @@ def _check_compute(call: Call, values: Values, given: Values) -> None:
                 f"inputs.compute_{stage}: compute '{compute}' was not found in workspace {call.scope.workspace}.",
                 "ComputeNotFound",
             )
+
+
+def _machines_of_step(call: Call, facts: Document, values: Values) -> Document:
+    """Returns what a step runs on: how many machines of which size, of a cluster or of the service's own."""
+    compute = str(values[facts["compute"]])
+    count = int(values["num_nodes_finetune"]) if facts["step"] == "chat_completion_finetune" else 1
+    if compute == "serverless":
+        stage = facts["compute"].removeprefix("compute_")
+        return {"cluster": None, "size": values[f"instance_type_{stage}"], "count": count}
+    return _of_cluster(call, compute) | {"count": count}
+
+
+def _machines_of_job(call: Call, properties: Document) -> Document | None:
+    """Returns what a fine-tuning job runs on; None for Azure's own machines, which are paid by the token."""
+    resources = properties.get("resources") or {}
+    count = int(resources.get("instanceCount") or 1)
+    if properties.get("computeId"):
+        return _of_cluster(call, properties["computeId"]) | {"count": count}
+    types = resources.get("instanceTypes") or []
+    return {"cluster": None, "size": types[0], "count": count} if types else None
+
+
+def _of_cluster(call: Call, compute: str) -> Document:
+    name = compute.rsplit("/", 1)[-1]
+    return {"cluster": name.lower(), "size": computes.size_of(call, name)}
 
 
 def _check_size(name: str, value: str, *, was_given: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import operations, references, registry
+from phi_azure.emulator import ledger, operations, references, registry
 from phi_azure.emulator.endpoints import check_key
 from phi_azure.emulator.shapes import ANYTHING, TEXT, TEXTS, Object, Word, require
 from phi_azure.emulator.wire import (
@@ -83,6 +83,7 @@ def put_endpoint(call: Call, name: str, **_: str) -> Response:
     document["tags"] = body.get("tags") or {}
     store.put("serverless", key, document)
     if before is None:
+        ledger.serverless(call, key, model)
         call.emulator.runner.start_deployment(call, document)
     headers = operations.start(call, "serverless", key, verb="Updating" if before else "Creating")
     headers["Location"] = f"https://{MANAGEMENT}{document['id']}?api-version={call.request.args['api-version']}"
@@ -153,6 +154,7 @@ def settle(call: Call, key: str) -> None:
     if document and document["properties"]["provisioningState"] == "Deleting":
         runner.stop_deployment(call, document)
         store.delete("serverless", key)
+        ledger.end(call, key)
     elif document:
         state, error = runner.deployment_state(call, document)
         if state == "Creating":
