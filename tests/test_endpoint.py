@@ -1,4 +1,4 @@
-"""Questions and answers in the shapes of Azure's containers."""
+"""Endpoints: made, asked, removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phi_azure import (
-    AzureError,
     ConfigError,
     ConflictError,
     FineTune,
@@ -17,7 +16,6 @@ from phi_azure import (
     Serverless,
     Workspace,
 )
-from phi_azure.endpoint import Kind, conversation, question, read_answer, scoring_url
 from phi_azure.testing import azure
 
 if TYPE_CHECKING:
@@ -25,73 +23,6 @@ if TYPE_CHECKING:
 
     from phi_azure.events import Event
     from phi_azure.testing import Azure
-
-
-@pytest.mark.parametrize(
-    ("uri", "kind", "expected"),
-    [
-        ("https://e.inference.ml.azure.com/score", "managed", "https://e.inference.ml.azure.com/score"),
-        ("https://e.inference.ml.azure.com", "managed", "https://e.inference.ml.azure.com/score"),
-        ("https://e.models.ai.azure.com", "serverless", "https://e.models.ai.azure.com/v1/chat/completions"),
-        ("https://e.models.ai.azure.com/v1/", "serverless", "https://e.models.ai.azure.com/v1/chat/completions"),
-        ("https://e.x/v1/chat/completions", "serverless", "https://e.x/v1/chat/completions"),
-    ],
-)
-def test_scoring_address_is_completed(uri: str, kind: Kind, expected: str) -> None:
-    """Azure's address may lack its last part."""
-    assert scoring_url(uri, kind) == expected
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        pytest.param({"output": "negative"}, id="foundation model"),
-        pytest.param({"output": "negative", "error": None, "finish_reason": "stop"}, id="foundation model, long"),
-        pytest.param([{"0": "negative"}], id="list of records"),
-        pytest.param(["negative"], id="list of texts"),
-        pytest.param("negative", id="text"),
-        pytest.param({"output": ["negative"]}, id="list inside"),
-        pytest.param({"choices": [{"message": {"role": "assistant", "content": "negative"}}]}, id="chat completion"),
-        pytest.param({"output": None, "message": {"content": "negative"}}, id="only the message"),
-    ],
-)
-def test_reads_every_shape(document: object) -> None:
-    """The text is found wherever a container puts it."""
-    assert read_answer(document, 0.1).text == "negative"
-
-
-def test_reads_the_tokens() -> None:
-    """Tokens are counted where the endpoint counts."""
-    answer = read_answer(
-        {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}, 0.1
-    )
-
-    assert (answer.prompt_tokens, answer.completion_tokens) == (7, 1)
-
-
-@pytest.mark.parametrize(
-    "document", [{"output": None, "error": {"status_code": 500, "body": "cuda"}}, {}, [], {"output": None}]
-)
-def test_an_error_inside_a_success_is_an_error(document: object) -> None:
-    """A container may answer 200 and mean no."""
-    with pytest.raises(AzureError):
-        read_answer(document, 0.1)
-
-
-def test_questions_in_their_shapes() -> None:
-    """A base model's container takes one conversation, a tuned model's script a list of them."""
-    messages = conversation("Hi", "Be short.")
-
-    assert messages == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"}]
-    assert question(messages, 5, 0.0, "openai") == {"messages": messages, "max_tokens": 5, "temperature": 0.0}
-    assert question(messages, 5, 0.0, "nested")["input_data"] == {
-        "input_string": [messages],
-        "parameters": {"max_new_tokens": 5, "do_sample": False},
-    }
-    assert question(messages, 5, 0.5, "flat")["input_data"] == {
-        "input_string": messages,
-        "parameters": {"max_new_tokens": 5, "do_sample": True, "temperature": 0.5, "max_tokens": 5},
-    }
 
 
 @pytest.mark.parametrize("route", [Serverless(), ManagedCompute()], ids=lambda route: route.kind)
@@ -107,7 +38,7 @@ def test_tuned_model_answers(
     assert endpoint.kind == route.kind
     assert endpoint.chat("Hello", system="Be short.") == "2: Hello"
     assert workspace.endpoint("tone-endpoint").chat([{"role": "user", "content": "Again"}]) == "1: Again"
-    assert endpoint._key not in repr(endpoint)
+    assert endpoint._asker._key() not in repr(endpoint)
 
 
 def test_base_model_answers(workspace: Workspace) -> None:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from phi_azure.errors import AzureError, ConfigError, PhiAzureError
+from phi_azure.asking.answers import Answer, Kind, Question
+from phi_azure.asking.pace import Pace
+from phi_azure.asking.prompts import conversation, is_empty, prompts_of
+from phi_azure.errors import ConfigError, PhiAzureError
 
 if TYPE_CHECKING:
-    import requests
+    from openai import OpenAI
 
+    from phi_azure.asking.batch import OnBatchProgress
+    from phi_azure.asking.journal import Answered
+    from phi_azure.asking.prompts import Messages, Prompts
+    from phi_azure.asking.streams import Stream
+    from phi_azure.azure.asker import Asker
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Found
 
-Kind = Literal["serverless", "managed"]
-Messages = Sequence[Mapping[str, str]]
-_COMPLETIONS = "/v1/chat/completions"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an endpoint answered."""
-
-    text: str
-    latency_s: float
-    """From the question to the whole answer, repeats of a busy endpoint included."""
-    prompt_tokens: int | None = None
-    """None where the endpoint does not count."""
-    completion_tokens: int | None = None
+__all__ = ["Answer", "Endpoint", "EndpointInfo", "Kind"]
+_AT_ONCE = 64  # questions of one program, from all its threads
+_BATCH_PATIENCE_S = 600.0  # that one question of a batch waits among 429s
 
 
 @dataclass(frozen=True)
@@ -64,29 +58,128 @@ class Endpoint:
         return cls(found.name, kind, found.scoring_uri, found.status, found.raw, connection)
 
     def chat(
-        self, message: str | Messages, *, system: str | None = None, max_tokens: int = 256, temperature: float = 0.0
+        self,
+        message: str | Messages,
+        *,
+        system: str | None = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        deployment: str | None = None,
     ) -> str:
         """Asks and returns the text of the answer; `message` is one question or a whole conversation."""
-        return self.complete(message, system=system, max_tokens=max_tokens, temperature=temperature).text
+        asked = _question(message, system, max_tokens, temperature, deployment)
+        return self._pace.ask(lambda: self._asker.ask(asked)).text
 
     def complete(
-        self, message: str | Messages, *, system: str | None = None, max_tokens: int = 256, temperature: float = 0.0
+        self,
+        message: str | Messages,
+        *,
+        system: str | None = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        deployment: str | None = None,
     ) -> Answer:
         """Asks and returns the answer with its time and tokens.
 
+        An endpoint that is busy (429, 503) or hangs up is asked again, for two minutes at most.
+
+        Args:
+            message: one question, or a whole conversation.
+            system: a system message before it.
+            max_tokens: how long the answer may be.
+            temperature: 0 takes the likeliest word each time.
+            deployment: asks this one of a managed endpoint's deployments, whatever the traffic.
+
         Raises:
             ConfigError: there is nothing to ask; nothing was sent.
+            NotFoundError: there is no such deployment.
             AzureError: the model behind the endpoint failed.
         """
-        from phi_azure.azure import endpoints
+        asked = _question(message, system, max_tokens, temperature, deployment)
+        return self._pace.ask(lambda: self._asker.ask(asked))
 
-        if not (message.strip() if isinstance(message, str) else message):
-            raise ConfigError("the message is empty; ask something.")
-        url = scoring_url(self.scoring_uri, self.kind)
-        body = question(conversation(message, system), max_tokens, temperature, self._shape(url))
-        started = time.perf_counter()
-        document = endpoints.ask(self._session, url, self._key, body)
-        return read_answer(document, time.perf_counter() - started)
+    def stream(
+        self,
+        message: str | Messages,
+        *,
+        system: str | None = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        deployment: str | None = None,
+    ) -> Stream:
+        """Asks and returns the words of the answer as they come; arguments and errors are those of `complete`.
+
+        Serverless endpoints stream, and base models on managed ones. The score script of a tuned model on a managed
+        endpoint cannot: its answer comes whole, as one piece.
+        """
+        asked = _question(message, system, max_tokens, temperature, deployment)
+        return self._pace.ask(lambda: self._asker.stream(asked))
+
+    def batch(
+        self,
+        prompts: Prompts,
+        *,
+        out: Path | str | None = None,
+        concurrency: int = 8,
+        system: str | None = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        deployment: str | None = None,
+        on_progress: OnBatchProgress | None = None,
+    ) -> list[Answered]:
+        """Asks many questions, several at once, and returns the answers in the order of the questions, each once.
+
+        What is busy (429, 503) or hangs up is asked again, with growing waits or as `Retry-After` orders; a 429 slows
+        all down. A question that finds no answer all the same has its `error` in its place.
+
+        Args:
+            prompts: texts or conversations; or the path of a JSONL file whose rows hold `prompt`, or `messages` as
+                training rows do (the answer that ends such a row is not sent).
+            out: JSONL, an answer a line; called again after an interruption, it goes on where it was, and asks again
+                what has an error. While it is written it is called `OUT.part`.
+            concurrency: questions at once.
+            system: a system message for questions without one.
+            max_tokens: how long each answer may be.
+            temperature: 0 takes the likeliest word each time.
+            deployment: as in `complete`.
+            on_progress: is told five times a second how far it is.
+
+        Raises:
+            DataError: the file has rows that are no questions, or `out` holds answers to others. Nothing was sent.
+            ConfigError: there is nothing to ask.
+            SignInError, RightsError, NotFoundError, QuotaError: what every question would meet.
+        """
+        from phi_azure.asking.batch import Batch
+        from phi_azure.asking.journal import Journal
+
+        if concurrency < 1:
+            raise ConfigError("concurrency must be at least 1.")
+        asked = {
+            prompt.index: (prompt, Question(prompt.messages, max_tokens, temperature, deployment))
+            for prompt in prompts_of(prompts, system)
+        }
+        about = (self.name, deployment, max_tokens, temperature)
+        journal = Journal(Path(out), {index: one.digest(*about) for index, (one, _) in asked.items()}) if out else None
+        pace = Pace(self._connection.clock, concurrency, _BATCH_PATIENCE_S)
+        batch = Batch([one for one, _ in asked.values()], lambda one: self._asker.ask(asked[one.index][1]), pace)
+        return batch.run(concurrency, journal, on_progress)
+
+    def openai(self, *, deployment: str | None = None, **options: Any) -> OpenAI:
+        """Returns a client of the package openai that asks this endpoint; serverless ones, and base models on managed.
+
+        `model` may be any word for a serverless endpoint, `azureai` in Azure's own examples.
+
+        Args:
+            deployment: as in `complete`.
+            options: the client's own, such as `timeout` and `max_retries`.
+
+        Raises:
+            ConfigError: the package is missing, or the endpoint has no such routes.
+        """
+        from phi_azure.azure import openai_client
+
+        url, key = self._asker.base_url(deployment)
+        return openai_client.client(url, key, deployment, through_requests=self._connection.local, **options)
 
     def logs(self, lines: int = 100) -> str:
         """Returns the end of a managed endpoint's log; a serverless one has none."""
@@ -102,93 +195,20 @@ class Endpoint:
 
         endpoints.delete(self._connection, self.name, self.kind)
 
-    def _shape(self, url: str) -> Shape:
-        if url.endswith("/completions"):
-            return "openai"
-        return "flat" if self._as_it_comes else "nested"
+    @cached_property
+    def _asker(self) -> Asker:
+        from phi_azure.azure.asker import Asker
+
+        return Asker(self._connection, self.name, self.kind, self.scoring_uri)
 
     @cached_property
-    def _key(self) -> str:
-        from phi_azure.azure import endpoints
-
-        return endpoints.key(self._connection, self.name, self.kind)
-
-    @cached_property
-    def _session(self) -> requests.Session:
-        from phi_azure.azure import endpoints
-
-        return endpoints.session()
-
-    @cached_property
-    def _as_it_comes(self) -> bool:
-        """A base model's container takes one conversation, a tuned model's score script a list of them."""
-        from phi_azure.azure import endpoints
-
-        return endpoints.wears_registry_model(self._connection, self.name)
+    def _pace(self) -> Pace:
+        return Pace(self._connection.clock, most=_AT_ONCE)
 
 
-Shape = Literal["openai", "flat", "nested"]
-
-
-def scoring_url(uri: str, kind: Kind) -> str:
-    """Returns where questions go: Azure's address may be complete, or lack its last part."""
-    path = urlsplit(uri).path.rstrip("/")
-    if path.endswith(("/score", "/completions")):
-        return uri.rstrip("/")
-    if kind == "managed":
-        return f"{uri.rstrip('/')}/score"
-    return uri.rstrip("/").removesuffix("/v1") + _COMPLETIONS
-
-
-def conversation(message: str | Messages, system: str | None) -> list[dict[str, str]]:
-    """Returns the messages to send, the system's first."""
-    said = [{"role": "user", "content": message}] if isinstance(message, str) else [dict(turn) for turn in message]
-    return [{"role": "system", "content": system}, *said] if system else said
-
-
-def question(messages: list[dict[str, str]], max_tokens: int, temperature: float, shape: Shape) -> dict[str, object]:
-    """Returns the body in the shape that the address takes."""
-    if shape == "openai":
-        return {"messages": messages, "max_tokens": max_tokens, "temperature": temperature}
-    parameters: dict[str, object] = {"max_new_tokens": max_tokens, "do_sample": temperature > 0}
-    if temperature > 0:
-        parameters["temperature"] = temperature
-    if shape == "flat":  # the serving engine passes these on to its OpenAI route, which knows max_tokens only
-        parameters |= {"max_tokens": max_tokens, "temperature": temperature}
-    return {"input_data": {"input_string": messages if shape == "flat" else [messages], "parameters": parameters}}
-
-
-def read_answer(document: object, latency_s: float) -> Answer:
-    """Reads an answer in any of the shapes that Azure's containers give. Raises AzureError on an error inside a 200."""
-    text, usage = _text(document)
-    return Answer(text, latency_s, usage.get("prompt_tokens"), usage.get("completion_tokens"))
-
-
-def _text(document: object) -> tuple[str, dict[str, int]]:
-    if isinstance(document, str):
-        return document, {}
-    if isinstance(document, list) and document:
-        return _text(document[0])
-    if isinstance(document, dict):
-        return _from_object(document)
-    raise _strange(document)
-
-
-def _from_object(document: dict[str, object]) -> tuple[str, dict[str, int]]:
-    if document.get("error"):
-        raise AzureError(
-            f"the model behind the endpoint failed: {document['error']}", remedy="`endpoint.logs()` shows more."
-        )
-    usage = document.get("usage")
-    counted = {key: value for key, value in usage.items() if isinstance(value, int)} if isinstance(usage, dict) else {}
-    for key in ("output", "0", "text", "content"):
-        if isinstance(document.get(key), str):
-            return str(document[key]), counted
-    for key in ("choices", "message", "output"):
-        if document.get(key):
-            return _text(document[key])[0], counted
-    raise _strange(document)
-
-
-def _strange(document: object) -> AzureError:
-    return AzureError(f"the endpoint answered in a shape that is not known: {str(document)[:200]}")
+def _question(
+    message: str | Messages, system: str | None, max_tokens: int, temperature: float, deployment: str | None
+) -> Question:
+    if is_empty(message):
+        raise ConfigError("the message is empty; ask something.")
+    return Question(conversation(message, system), max_tokens, temperature, deployment)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import requests
 from azure.core.exceptions import ResourceNotFoundError
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
-from phi_azure.azure.client import USER_AGENT
-from phi_azure.azure.failures import by_status, translated
+from phi_azure.azure.failures import translated
 from phi_azure.azure.order import OURS
-from phi_azure.errors import AzureError, ConflictError, NotFoundError, PhiAzureError
+from phi_azure.errors import ConflictError, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]
 DEPLOYMENT = "blue"
-_CONNECT_S = 10
-_ANSWER_S = 100  # the deployment gives up after 90
 _REQUEST_MS = 90_000
 
 
@@ -49,6 +43,17 @@ class Deployable:
     size: str = ""
     instances: int = 1
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What stands behind a managed endpoint, as far as it matters to whoever asks."""
+
+    deployments: frozenset[str]
+    base: frozenset[str]
+    """Those that serve a model of the registry as it comes; their container takes another shape of question."""
+    traffic: Mapping[str, int]
+    """Percent by deployment."""
 
 
 def find(connection: Connection, name: str) -> Found:
@@ -138,39 +143,13 @@ def logs(connection: Connection, name: str, lines: int) -> str:
         return str(connection.ml.online_deployments.get_logs(DEPLOYMENT, name, lines))
 
 
-def wears_registry_model(connection: Connection, name: str) -> bool:
-    """Whether a managed endpoint serves a model of the registry as it comes: it takes another shape of question."""
+def layout(connection: Connection, name: str) -> Layout:
+    """Reads what stands behind a managed endpoint."""
     with translated():
-        model = connection.ml.online_deployments.get(DEPLOYMENT, name).model
-    return "/registries/" in str(getattr(model, "id", model))
-
-
-def session() -> requests.Session:
-    """Returns a session that repeats a question when the endpoint is busy (429, 503), with growing waits."""
-    retry = Retry(total=5, connect=3, read=0, status=5, backoff_factor=0.5, status_forcelist=(429, 503),
-                  allowed_methods=None, raise_on_status=False)  # fmt: skip
-    made = requests.Session()
-    made.mount("https://", HTTPAdapter(max_retries=retry))
-    made.headers["User-Agent"] = USER_AGENT
-    return made
-
-
-def ask(connected: requests.Session, url: str, secret: str, body: dict[str, Any]) -> Any:
-    """Sends a question and returns the JSON of the answer. Raises our errors; none of them holds the key."""
-    headers = {"Authorization": f"Bearer {secret}"}
-    with translated():
-        response = connected.post(url, json=body, headers=headers, timeout=(_CONNECT_S, _ANSWER_S))
-    if response.status_code >= 400:
-        raise by_status(response.status_code, f"{url} answered {response.status_code}: {_reason(response)}")
-    try:
-        return response.json()
-    except requests.JSONDecodeError as error:
-        raise AzureError(f"{url} answered something that is not JSON: {response.text[:200]!r}") from error
-
-
-def _reason(response: requests.Response) -> str:
-    model = response.headers.get("ms-azureml-model-error-reason")
-    return " ".join(part for part in (model, response.text[:500].strip()) if part) or str(response.reason)
+        raw = connection.ml.online_endpoints.get(name)
+        deployments = list(connection.ml.online_deployments.list(name))
+    base = frozenset(one.name for one in deployments if "/registries/" in str(getattr(one.model, "id", one.model)))
+    return Layout(frozenset(one.name for one in deployments), base, dict(raw.traffic or {}))
 
 
 def _refuse_taken(connection: Connection, name: str) -> None:

@@ -139,6 +139,7 @@ _DEFAULT_PROBE = {
     "period": "PT10S",
     "initialDelay": "PT10S",
 }
+_OF_THE_SCRIPT = frozenset({"", "score", "swagger.json"})  # the paths of Azure's server for MLflow models
 _DEFAULT_REQUESTS = {"maxQueueWait": "PT0S", "requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
 
 
@@ -490,9 +491,19 @@ def score(call: Call, endpoint: str, region: str, path: str) -> Response:
     check_key(call, document["keys"], document["properties"]["authMode"])
     inner = Call(call.emulator, call.request, Scope(*document["scope"]))
     deployment = _chosen(inner, document, call.request.headers.get("azureml-model-deployment"))
-    response = call.emulator.runner.score(inner, deployment, "/" + path)
+    if deployment["shape"] == "mlflow" and path not in _OF_THE_SCRIPT:
+        response = _no_route(path)
+    else:
+        response = call.emulator.runner.score(inner, deployment, "/" + path)
     response.headers["azureml-model-deployment"] = deployment["name"]
     return response
+
+
+def _no_route(path: str) -> Response:
+    """Answers for a tuned model's score script, which has no chat routes: the endpoint wraps its container's 404."""
+    error = WireError(424, "ModelError", f"The model container answered 404: it has no route /{path}.")
+    said = {"ms-azureml-model-error-statuscode": "404", "ms-azureml-model-error-reason": "NOT FOUND"}
+    return answer(error.body("", 0.0), 424, said)
 
 
 def check_key(call: Call, keys: dict[str, str], mode: str) -> None:

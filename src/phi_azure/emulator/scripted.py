@@ -118,10 +118,9 @@ class ScriptedRunner:
             raise WireError(400, "BadRequest", "input_data must be an object with a list input_string.")
         if isinstance(conversations[0], dict):
             return answer({"output": self.reply(conversations)})
-        replies = [self.reply(conversation) for conversation in conversations]
-        return answer(
-            {"output": replies[0]} if deployment["shape"] == "foundation" else [{"0": text} for text in replies]
-        )
+        if deployment["shape"] == "foundation":
+            raise WireError(400, "BadRequest", "input_string must be a list of messages.")
+        return answer([{"0": self.reply(conversation)} for conversation in conversations])
 
     def _chat(self, body: dict[str, Any]) -> Response:
         messages = body.get("messages")
@@ -131,7 +130,8 @@ class ScriptedRunner:
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         head = {"id": "chatcmpl-scripted", "created": int(time.time()), "model": "scripted"}
         if body.get("stream"):
-            return Response(_events(head, text), content_type="text/event-stream")
+            counted = usage if (body.get("stream_options") or {}).get("include_usage") else None
+            return Response(_events(head, text, counted), content_type="text/event-stream")
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         return answer(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
 
@@ -264,7 +264,7 @@ def _echo(messages: list[dict[str, Any]]) -> str:
     return f"scripted answer to: {messages[-1].get('content', '')}"
 
 
-def _events(head: dict[str, Any], text: str) -> Iterator[bytes]:
+def _events(head: dict[str, Any], text: str, usage: dict[str, int] | None) -> Iterator[bytes]:
     for number, word in enumerate(text.split(" ")):
         delta = {"content": word if number == 0 else f" {word}"}
         chunk = head | {
@@ -273,4 +273,8 @@ def _events(head: dict[str, Any], text: str) -> Iterator[bytes]:
         }
         yield f"data: {json.dumps(chunk)}\n\n".encode()
     last = head | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    yield f"data: {json.dumps(last)}\n\ndata: [DONE]\n\n".encode()
+    yield f"data: {json.dumps(last)}\n\n".encode()
+    if usage:
+        counted = head | {"object": "chat.completion.chunk", "choices": [], "usage": usage}
+        yield f"data: {json.dumps(counted)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
