@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phi_azure.errors import PhiAzureError
 
 T = TypeVar("T")
-TRIES = 6  # for one question that meets a 503, another passing failure, or a cut connection
+TRIES = 6  # mishaps of one question, such as a 503 or a cut connection, after which it is given up
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 _LONGEST_ORDER_S = 300.0  # a Retry-After beyond that is not followed to its end
 _SLICE_S = 0.5  # a wait is slept in pieces, so that a batch that was stopped ends soon
@@ -84,7 +84,7 @@ class Pace:
             PhiAzureError: the error of the last Later, when patience is over; whatever else `question` raises.
             Stopped: `stop` was called.
         """
-        tries, waited = 0, 0.0
+        tries, mishaps, waited = 0, 0, 0.0
         while True:
             tries += 1
             with self._turned() as slowings:
@@ -97,7 +97,8 @@ class Pace:
                     return got
             wait = _wait(problem.after_s, tries)
             waited += wait
-            if waited > self._patience_s if problem.throttled else tries >= TRIES:
+            mishaps += not problem.throttled
+            if mishaps >= TRIES or waited > self._patience_s:
                 raise problem.error from problem
             if problem.throttled:
                 self._slow_down(wait, slowings)

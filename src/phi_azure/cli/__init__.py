@@ -38,6 +38,7 @@ VERBS = (
     "register",
     "deploy",
     "chat",
+    "batch",
     "download",
     "down",
     "demo",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,8 @@ from phi_azure.cli.session import Number, Session, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from phi_azure.endpoint import Endpoint
 
 
 @click.command(epilog='Example: phi-azure chat headlines "Contoso recovers from an attack."')
@@ -21,20 +23,14 @@ if TYPE_CHECKING:
     "--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="The answer's length at most."
 )
 @click.option("--temperature", type=Number(0, 2), default=0.0, show_default=True, help="0 is always the same.")
+@click.option("--deployment", help="Ask this one of a managed endpoint's deployments.")
 @shared_options
 @click.pass_obj
-def command(
-    session: Session,
-    *,
-    endpoint_name: str,
-    message: str | None,
-    system: str | None,
-    max_tokens: int,
-    temperature: float,
-) -> None:
+def command(session: Session, /, *, endpoint_name: str, message: str | None, **settings: Any) -> None:
     """Ask an endpoint.
 
-    One MESSAGE, or without it each line of stdin by itself.
+    One MESSAGE, or without it each line of stdin by itself. On a terminal the answer shows while it comes, where the
+    endpoint streams.
     """
     from phi_azure import names
 
@@ -44,8 +40,21 @@ def command(
     with session.workspace() as workspace:
         endpoint = workspace.endpoint(endpoint_name)
         for text in [message] if message is not None else _lines():
-            answer = endpoint.complete(text, system=system, max_tokens=max_tokens, temperature=temperature)
-            session.answer(answer, lambda text=answer.text: click.echo(text))  # type: ignore[misc]
+            if sys.stdout.isatty() and not session.json:
+                _stream(endpoint, text, settings)
+            else:
+                answer = endpoint.complete(text, **settings)
+                session.answer(answer, lambda text=answer.text: click.echo(text))  # type: ignore[misc]
+
+
+def _stream(endpoint: Endpoint, text: str, settings: dict[str, Any]) -> None:
+    """Shows the words as they come; what would steer the terminal is shown by its number."""
+    from phi_azure import display
+
+    with endpoint.stream(text, **settings) as stream:
+        for words in stream:
+            click.echo(display.harmless(words), nl=False)
+        click.echo()
 
 
 def _lines() -> Iterator[str]:

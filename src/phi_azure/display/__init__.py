@@ -1,8 +1,10 @@
 """What people look at. The only package that imports rich; one subject a module."""
 
+from phi_azure.display.batches import asking, batch_numbers
 from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
 from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
 from phi_azure.display.curves import BARS, curve, sparkline
+from phi_azure.display.harmless import harmless
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds, size
 from phi_azure.display.page import preview_page
@@ -26,6 +28,8 @@ __all__ = [
     "BARS",
     "RunView",
     "age",
+    "asking",
+    "batch_numbers",
     "busy",
     "chapter",
     "console",
@@ -33,6 +37,7 @@ __all__ = [
     "curve",
     "done",
     "failed",
+    "harmless",
     "number",
     "preview_page",
     "print_curve",
