@@ -112,7 +112,7 @@ def test_down_removes_only_ours(emulator: Azure, workspace: Workspace) -> None:
     workspace.ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="theirs")).result()
     workspace.deploy_base(name="base-endpoint")
 
-    assert workspace.removable() == ["endpoint base-endpoint"]
+    assert [line.of.name for line in workspace.removable().lines] == ["base-endpoint/blue"]
     assert workspace.down() == ["endpoint base-endpoint"]
     assert [endpoint.name for endpoint in workspace.endpoints()] == ["theirs"]
     with pytest.raises(NotFoundError):

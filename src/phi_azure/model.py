@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from phi_azure import catalog, names
+from phi_azure import catalog, leash, names
 from phi_azure.endpoint import Endpoint
 from phi_azure.errors import ConfigError, ConflictError
 from phi_azure.events import Event
@@ -51,7 +51,13 @@ class Model:
     _on_event: OnEvent | None = field(default=None, repr=False)
 
     def deploy(
-        self, endpoint_name: str, *, size: str | None = None, instances: int = 1, kind: Kind | None = None
+        self,
+        endpoint_name: str,
+        *,
+        size: str | None = None,
+        instances: int = 1,
+        kind: Kind | None = None,
+        keep: str = leash.KEEP,
     ) -> Endpoint:
         """Makes an endpoint for the model and waits until it answers; paid by the hour until it is deleted.
 
@@ -60,10 +66,12 @@ class Model:
             size: machine of a managed endpoint; None takes the first that the base model lists.
             instances: machines of a managed endpoint.
             kind: None takes the kind that fits the run.
+            keep: how long it is meant to stay, such as 90m, 8h, 2d or forever; `down --expired` removes it after that.
 
         Raises:
             ConflictError: the name is taken, or the kind does not take this model.
-            ConfigError: Azure takes no such name, or machines were named for a serverless endpoint.
+            ConfigError: Azure takes no such name, machines were named for a serverless endpoint, or `keep` is no
+                length of time.
             QuotaError, SizeError: Azure has no such machines for you. Nothing is left behind.
         """
         from phi_azure.azure import endpoints
@@ -75,9 +83,9 @@ class Model:
             raise ConfigError(f"{self.name} goes to a serverless endpoint, which has no machines to choose.")
         if self.kind == "serverless":
             return self._wrap(
-                endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1), self._say)
+                endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1, keep), self._say)
             )
-        what = self._deployable(size or self._default_size(), instances)
+        what = self._deployable(size or self._default_size(), instances, keep)
         return self._wrap(endpoints.deploy_managed(self._connection, endpoint_name, what, self._say))
 
     def download(self, folder: Path | str, on_progress: OnProgress | None = None) -> Path:
@@ -105,11 +113,12 @@ class Model:
 
         models.delete(self._connection, self.name, self.version)
 
-    def _deployable(self, size: str, instances: int) -> Deployable:
-        from phi_azure.azure import endpoints, models
+    def _deployable(self, size: str, instances: int, keep: str) -> Deployable:
+        from phi_azure.azure import endpoints, leashing, models
         from phi_azure.azure.order import OURS, RUN_TAG
 
-        tags = {**self.tags, **OURS, RUN_TAG: self.run_name or ""}
+        purpose = f"{self.name}:{self.version}"
+        tags = {**self.tags, **OURS, RUN_TAG: self.run_name or "", **leashing.tags(self._connection, purpose, keep)}
         model_id = (
             models.serverless_id(self._connection, self.name, self.version) if self.kind == "serverless" else self.id
         )

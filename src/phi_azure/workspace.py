@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi_azure import catalog, dataset, names
+from phi_azure import catalog, dataset, leash, names
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.azure.order import Order
     from phi_azure.clock import Clock
+    from phi_azure.costs import Costs
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.plan import Plan
     from phi_azure.preflight import Preflight
@@ -276,6 +277,7 @@ class Workspace:
         kind: str = "managed",
         size: str | None = None,
         instances: int = 1,
+        keep: str = leash.KEEP,
     ) -> Endpoint:
         """Makes an endpoint for a model of the registry as it comes, to compare a tuned one with; paid by the hour.
 
@@ -285,8 +287,9 @@ class Workspace:
             kind: `managed`, or `serverless` where Azure offers the model so.
             size: machine of a managed endpoint; None takes the first that the model lists.
             instances: machines of a managed endpoint.
+            keep: how long it is meant to stay; see `Model.deploy`.
         """
-        from phi_azure.azure import catalogue, endpoints
+        from phi_azure.azure import catalogue, endpoints, leashing
         from phi_azure.azure.order import BASE_TAG, OURS
 
         if kind not in {"managed", "serverless"}:
@@ -297,7 +300,7 @@ class Workspace:
         base = catalogue.find(self._connection, model)
         if base.id is None:
             raise ConfigError(f"{model} is not in Azure's registry; only what is there can be deployed as it comes.")
-        tags = {**OURS, BASE_TAG: model}
+        tags = {**OURS, BASE_TAG: model, **leashing.tags(self._connection, f"base model {model}", keep)}
         if kind == "serverless":
             address = base.id.partition("/versions/")[0]
             found = endpoints.deploy_serverless(
@@ -308,25 +311,51 @@ class Workspace:
             found = endpoints.deploy_managed(self._connection, name, what, self._teller(None))
         return Endpoint.from_azure(self._connection, found)
 
-    def removable(self, *, clusters: bool = False) -> list[str]:
-        """Lists what `down` would delete, as `endpoint NAME` and `cluster NAME`: only what phi_azure made."""
-        from phi_azure.azure import compute, endpoints
+    def costs(self, *, live: bool = False) -> Costs:
+        """Lists what costs now by the hour, ours and not ours: endpoints, machines of clusters, running jobs.
 
-        found = [f"endpoint {one.name}" for one in endpoints.ours(self._connection)]
-        return found + ([f"cluster {name}" for name in compute.our_clusters(self._connection)] if clusters else [])
+        Args:
+            live: read machine prices of today from Azure's public price list; else they are the catalogue's.
 
-    def down(self, *, clusters: bool = False) -> list[str]:
-        """Deletes the endpoints that phi_azure made, and its clusters if asked; models, runs and data stay."""
-        from phi_azure.azure import compute, endpoints
+        Raises:
+            AzureError: the price list cannot be read.
+        """
+        from phi_azure.azure import billing, prices
+        from phi_azure.costs import costs
 
-        removed = []
-        for one in list(endpoints.ours(self._connection)):
-            endpoints.delete(self._connection, one.name, one.kind)
-            removed.append(f"endpoint {one.name}")
-        for name in compute.our_clusters(self._connection) if clusters else []:
-            compute.delete_cluster(self._connection, name)
-            removed.append(f"cluster {name}")
-        return removed
+        found = billing.billed(self._connection)
+        sizes = {one.size for one in found if one.size} if live else set()
+        return costs(found, self._connection.time, prices.today(sizes, self._connection.region) if sizes else {})
+
+    def removable(self, *, clusters: bool = False, expired: bool = False) -> Costs:
+        """Lists what `down` would remove, with what it costs: only what phi_azure made.
+
+        Args:
+            clusters: clusters too; idle ones cost nothing.
+            expired: only what is past its time, and jobs that run longer than their file allows.
+        """
+        found = self.costs()
+        lines = [line for line in found.lines if line.of.removable(found.at, clusters=clusters, expired=expired)]
+        return replace(found, lines=tuple(lines))
+
+    def down(self, found: Costs | None = None, *, clusters: bool = False, expired: bool = False) -> list[str]:
+        """Removes what phi_azure made and is paid by the hour, and looks that it is gone; models, runs and data stay.
+
+        Args:
+            found: what to remove, as `removable` gave it; None looks now.
+            clusters: see `removable`.
+            expired: likewise.
+
+        Returns:
+            What was removed, as `endpoint NAME` and `cluster NAME`, and jobs that were stopped, as `job NAME`.
+
+        Raises:
+            AzureError: something is left; the message names it.
+        """
+        from phi_azure.azure import removal
+
+        found = self.removable(clusters=clusters, expired=expired) if found is None else found
+        return removal.remove(self._connection, [line.of for line in found.lines])
 
     def _order(self, job: FineTune, on_event: OnEvent | None, on_progress: OnProgress | None) -> Order:
         """Settles what the job leaves open: model, machines, data."""

@@ -46,6 +46,8 @@ def sent(emulator: Azure, path: str) -> Any:
     if "vmSize" not in body["properties"].get("properties", {}):
         # the state of the git repository that the client runs in, and what the service has added to an endpoint
         body["properties"].pop("properties", None)
+    if "phi_azure.expires" in body.get("tags", {}):
+        body["tags"]["phi_azure.expires"] = "in eight hours"
     return json.loads(re.sub(r"tone-[0-9a-f]{6}", "tone-0a1b2c", json.dumps(body)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -70,6 +71,11 @@ class Connection:
         """What Azure says of the workspace. The client's own call would import MLflow: 4 seconds."""
         document: dict[str, Any] = self.get(f"{MANAGEMENT}{self.id}", {"api-version": _API})
         return document
+
+    @property
+    def time(self) -> datetime:
+        """The moment, by the clock."""
+        return datetime.fromtimestamp(self.clock.now(), timezone.utc)
 
     @property
     def region(self) -> str:

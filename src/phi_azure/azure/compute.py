@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
-from phi_azure.azure.order import OURS
 from phi_azure.errors import SizeError
 
 if TYPE_CHECKING:
@@ -44,16 +43,6 @@ def find_cluster(connection: Connection, name: str) -> Any:
             return connection.ml.compute.get(name)
         except ResourceNotFoundError:
             return None
-
-
-def our_clusters(connection: Connection) -> list[str]:
-    """Returns the names of the clusters that phi_azure made."""
-    with translated():
-        return [
-            found.name
-            for found in connection.ml.compute.list()
-            if (found.tags or {}).get("phi_azure") == OURS["phi_azure"]
-        ]
 
 
 def delete_cluster(connection: Connection, name: str) -> None:

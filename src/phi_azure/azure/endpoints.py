@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
-from phi_azure.azure.order import OURS
 from phi_azure.errors import ConflictError, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
@@ -208,8 +207,3 @@ def _from_serverless(raw: Any) -> Found:
 def _word(state: Any) -> str:
     """Returns a state as Azure writes it: the client gives words of its own, some as enumerations."""
     return str(getattr(state, "value", state) or "").capitalize()
-
-
-def ours(connection: Connection) -> Iterator[Found]:
-    """Yields the endpoints that phi_azure made."""
-    return (found for found in every(connection) if found.tags.get("phi_azure") == OURS["phi_azure"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.failures import translated
 from phi_azure.azure.order import ROUTE_TAG
-from phi_azure.azure.runs import read_time
+from phi_azure.azure.runs import OVER, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
 
 _API = "2024-01-01-preview"
+_RECENT = 200
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Listed:
     route: str
     created: datetime | None
     experiment: str | None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def jobs(connection: Connection, limit: int) -> list[Listed]:
@@ -43,6 +45,11 @@ def jobs(connection: Connection, limit: int) -> list[Listed]:
             if len(found) == limit:
                 break
     return found
+
+
+def going_on(connection: Connection) -> list[Listed]:
+    """Returns the jobs that phi_azure sent and that are not over, of the newest 200."""
+    return [one for one in jobs(connection, _RECENT) if one.status not in OVER and "phi_azure" in one.tags]
 
 
 def _pages(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -67,4 +74,5 @@ def _listed(document: dict[str, Any]) -> Listed:
         route=(properties.get("tags") or {}).get(ROUTE_TAG, route),
         created=read_time((document.get("systemData") or {}).get("createdAt")),
         experiment=properties.get("experimentName"),
+        tags=properties.get("tags") or {},
     )

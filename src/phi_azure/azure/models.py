@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.failures import translated
-from phi_azure.azure.order import ROUTE_TAG, RUN_TAG
+from phi_azure.azure.order import OF_JOBS, ROUTE_TAG, RUN_TAG
 from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def register(connection: Connection, name: str, run_name: str, output: str, tags
     """Registers what a job left as a new version; Azure keeps the job's name with it."""
     from azure.ai.ml.entities import Model
 
+    tags = {tag: value for tag, value in tags.items() if tag not in OF_JOBS}
     model = Model(name=name, path=f"azureml://jobs/{run_name}/outputs/{output}", type="mlflow_model", tags=tags)
     with translated():
         return connection.ml.models.create_or_update(model)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from phi_azure import leash
+from phi_azure.config import ManagedCompute
+from phi_azure.plan import money
+
 if TYPE_CHECKING:
     from phi_azure.config import FineTune
 
@@ -16,6 +20,10 @@ MODEL_TAG = "phi_azure.registered_name"
 EPOCHS_TAG = "phi_azure.epochs"
 RUN_TAG = "phi_azure.run"
 RESUMES_TAG = "phi_azure.resumes"
+MACHINES_TAG = "phi_azure.machines"
+CLUSTER_TAG = "phi_azure.cluster"
+OF_JOBS = (MACHINES_TAG, CLUSTER_TAG, leash.MAX_HOURS_TAG)
+"""Tags that say something of a job alone, not of what comes out of it."""
 OURS = {"phi_azure": "1"}
 
 
@@ -60,6 +68,20 @@ class Order:
             BASE_TAG: str(self.job.model),
             MODEL_TAG: self.job.model_name,
             EPOCHS_TAG: str(self.job.route.epochs),
+            **self._machines,
             **self.extra_tags,
         }
         return {**tags, RESUMES_TAG: self.resumes} if self.resumes else tags
+
+    @property
+    def _machines(self) -> dict[str, str]:
+        """The tags that say what the job costs by the hour, and when it is to be stopped."""
+        route = self.job.route
+        if not isinstance(route, ManagedCompute) or self.size is None:
+            return {}
+        found = {MACHINES_TAG: f"{route.nodes} x {self.size}"}
+        if route.cluster:
+            found[CLUSTER_TAG] = route.cluster
+        rate, _ = money.hourly(self.size, {})
+        most = leash.most_hours(self.job.max_hours, self.job.max_price, rate and rate * route.nodes)
+        return found | ({leash.MAX_HOURS_TAG: f"{most:.3f}"} if most else {})

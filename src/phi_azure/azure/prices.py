@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from phi_azure.catalog import Price
+from phi_azure.errors import AzureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +45,14 @@ def read(
         if amount is not None:
             found[size] = Price(amount, "USD", region, day, "Azure's retail price API", "high")
     return found
+
+
+def today(sizes: Iterable[str], region: str) -> dict[str, Price]:
+    """Returns the price of each size now. Raises AzureError where the list cannot be read."""
+    try:
+        return read(sizes, region)
+    except (OSError, ValueError) as error:
+        raise AzureError(f"Azure's price list cannot be read: {error}", remedy="Leave --live out.") from error
 
 
 def _hourly(answer: Any) -> float | None:

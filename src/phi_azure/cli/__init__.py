@@ -40,6 +40,7 @@ VERBS = (
     "chat",
     "batch",
     "download",
+    "costs",
     "down",
     "demo",
     "emulator",

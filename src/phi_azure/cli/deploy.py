@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from phi_azure import leash
 from phi_azure.cli.documents import endpoint_document
 from phi_azure.cli.session import Session, shared_options
 
@@ -15,6 +16,7 @@ from phi_azure.cli.session import Session, shared_options
 @click.option("--base", is_flag=True, help="MODEL is one of Microsoft's, such as Phi-4-mini-instruct, as it comes.")
 @click.option("--size", help="The machine of a managed endpoint, such as Standard_NC24ads_A100_v4.")
 @click.option("--instances", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
+@click.option("--keep", default=leash.KEEP, show_default=True, help="How long: 90m, 8h, 2d, forever. See `down`.")
 @shared_options
 @click.pass_obj
 def command(
@@ -26,20 +28,22 @@ def command(
     base: bool,
     size: str | None,
     instances: int,
+    keep: str,
 ) -> None:
     """Put a registered model behind an endpoint.
 
-    Waits until it answers; on Azure it is paid by the hour until it is removed.
+    Waits until it answers; on Azure it is paid by the hour until it is removed. After --keep, `down --expired` does it.
     """
     from phi_azure import names
 
     names.refuse_new_endpoint(endpoint)
+    leash.hours(keep)
     if not session.local:
         session.agree(f"{endpoint} costs money each hour until `{session.again('down')}`. Deploy it?")
     with session.workspace() as workspace:
         if base:
             base_model = f"{model_name}:{version}" if version else model_name
-            made = workspace.deploy_base(base_model, name=endpoint, size=size, instances=instances)
+            made = workspace.deploy_base(base_model, name=endpoint, size=size, instances=instances, keep=keep)
         else:
-            made = workspace.model(model_name, version).deploy(endpoint, size=size, instances=instances)
+            made = workspace.model(model_name, version).deploy(endpoint, size=size, instances=instances, keep=keep)
         session.answer(endpoint_document(made), lambda: click.echo(made.name))

@@ -3,6 +3,7 @@
 from phi_azure.display.batches import asking, batch_numbers
 from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
 from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
+from phi_azure.display.costs import show_costs, show_removals
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.harmless import harmless
 from phi_azure.display.live import RunView, print_curve, step_line, watching
@@ -16,7 +17,6 @@ from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
     show_endpoints,
     show_models,
-    show_removals,
     show_run,
     show_runs,
     show_table,
@@ -45,6 +45,7 @@ __all__ = [
     "quote",
     "redact",
     "seconds",
+    "show_costs",
     "show_endpoints",
     "show_facts",
     "show_models",

@@ -82,14 +82,6 @@ def show_workspace(
     show_runs(out, runs)
 
 
-def show_removals(out: Console, names: Sequence[str]) -> None:
-    """Prints what would be removed."""
-    if not names:
-        out.print("Nothing that phi_azure made is up.", style="dim")
-    for name in names:
-        print_plain(out, f"  {name}")
-
-
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -206,6 +206,8 @@ def list_computes(call: Call, **_: str) -> Response:
 
 def _with_nodes(call: Call, document: Document) -> Document:
     """Adds the machines that a cluster has now: those of the steps that run on it, or its least number."""
+    for job in call.emulator.store.find("job", call.scope.key):  # a scripted job moves on when it is looked at
+        call.emulator.runner.settle_job(call, job)
     settings = document["properties"]["properties"]
     busy = [entry for entry in ledger.entries(call.emulator) if _is_on(entry, call.scope.key + document["name"])]
     running = sum(entry.count for entry in busy)
