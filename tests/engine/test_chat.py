@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from phi_azure.engine.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from phi_azure.engine.chat import ChatModel
 
 MESSAGES = [{"role": "user", "content": "Contoso recovers from a ransomware attack"}]
 
@@ -92,3 +95,57 @@ def test_a_prompt_beyond_the_context_is_refused(tiny: Path) -> None:
 
     with pytest.raises(UserError, match="maximum context length is 64 tokens"):
         chat.answer([{"role": "user", "content": "rise " * 100}])
+
+
+def _talk(chat: ChatModel, questions: list[str]) -> list[str]:
+    return [chat.answer([{"role": "user", "content": text}], Sampling(max_tokens=24)).text for text in questions]
+
+
+@pytest.mark.engine
+def test_answers_made_together_are_those_made_alone(tiny: Path) -> None:
+    """Many ask at once, with prompts and answers of many lengths, some joining late: each gets its own answer."""
+    chat = load_chat_model(tiny)
+    questions = [f"Contoso {'again and ' * (number % 7)}recovers from attack {number}" for number in range(40)]
+    alone = _talk(chat, questions)
+
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda text: _talk(chat, [text])[0], questions))
+
+    assert together == alone
+
+
+@pytest.mark.engine
+def test_who_leaves_early_disturbs_nobody(tiny: Path) -> None:
+    """An answer that nobody reads to its end stops; the one beside it goes on."""
+    chat = load_chat_model(tiny)
+    whole = chat.answer(MESSAGES, Sampling(max_tokens=20)).text
+    leaving = chat.growing(MESSAGES, Sampling(max_tokens=200))
+    staying = chat.growing(MESSAGES, Sampling(max_tokens=20))
+
+    next(leaving)
+    next(staying)
+    leaving.close()  # type: ignore[attr-defined] # a generator
+    *_, last = staying
+
+    assert last.text == whole
+
+
+@pytest.mark.engine
+def test_a_model_that_fails_says_so_to_all_and_goes_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was being answered gets the error; the next question is answered."""
+    chat = load_chat_model(tiny)
+    forward = type(chat.model).forward
+    failing = [True]
+
+    def fail_once(*arguments: Any, **named: Any) -> Any:
+        if failing.pop() if failing else False:
+            raise MemoryError("no room")
+        return forward(*arguments, **named)
+
+    monkeypatch.setattr(type(chat.model), "forward", fail_once)
+
+    with pytest.raises(MemoryError):
+        chat.answer(MESSAGES)
+    answer = chat.answer(MESSAGES, Sampling(max_tokens=3))
+
+    assert answer.completion_tokens == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.folders import huggingface_folder
 from phi_azure.engine.template import ChatTokenizer, Message, load_chat_tokenizer
 from phi_azure.engine.threads import TINY, most_threads
+from phi_azure.engine.together import Together
 from phi_azure.engine.weights import load_model
 
 if TYPE_CHECKING:
@@ -43,20 +43,31 @@ class Answer:
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model ready to answer; one answer is made at a time, others wait."""
+    """A model ready to answer; those who ask at the same time are answered together."""
 
     model: Any
     tokenizer: ChatTokenizer
     ends: frozenset[int]
-    turn: threading.Lock
+    together: Together
 
     def answer(self, messages: list[Message], sampling: Sampling | None = None) -> Answer:
         """Returns the whole answer."""
-        *_, whole = self.growing(messages, sampling or Sampling())
-        return whole
+        sampling = sampling or Sampling()
+        if sampling.stop:  # which may stand across tokens: the text is looked at as it grows
+            *_, whole = self.growing(messages, sampling)
+            return whole
+        prompt, limit = self._asked(messages, sampling)
+        said = list(self._tokens(prompt, sampling, limit))
+        ended = said[-1] in self.ends
+        return Answer(self._text(said[:-1] if ended else said), "stop" if ended else "length", len(prompt), len(said))
 
     def growing(self, messages: list[Message], sampling: Sampling) -> Iterator[Answer]:
         """Yields the answer each time its text has grown; only the last one has a `finish_reason`."""
+        prompt, limit = self._asked(messages, sampling)
+        yield from self._spoken(prompt, sampling, limit)
+
+    def _asked(self, messages: list[Message], sampling: Sampling) -> tuple[list[int], int]:
+        """Returns the prompt, and how many tokens there may be."""
         prompt = self.tokenizer.prompt(messages)
         room = self.tokenizer.context - len(prompt)
         if room < 1:
@@ -64,8 +75,7 @@ class ChatModel:
                 f"This model's maximum context length is {self.tokenizer.context} tokens. "
                 f"However, your messages resulted in {len(prompt)} tokens."
             )
-        with self.turn:
-            yield from self._spoken(prompt, sampling, min(sampling.max_tokens, room))
+        return prompt, min(sampling.max_tokens, room)
 
     def _spoken(self, prompt: list[int], sampling: Sampling, limit: int) -> Iterator[Answer]:
         said: list[int] = []
@@ -95,19 +105,14 @@ class ChatModel:
         return str(self.tokenizer.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _tokens(self, prompt: list[int], sampling: Sampling, limit: int) -> Iterator[int]:
-        """Yields token after token; the prompt goes through the model once."""
+        """Yields token after token, the one that ends the answer included."""
+        if sampling.temperature <= 0:
+            return self.together.tokens(prompt, limit, None)
         import torch
 
         generator = torch.Generator(device=self.model.device)
         generator.manual_seed(sampling.seed) if sampling.seed is not None else generator.seed()
-        ids, cache = torch.tensor([prompt], device=self.model.device), None
-        for _ in range(limit):
-            with torch.inference_mode():
-                out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                cache = out.past_key_values
-                token = choose(out.logits[0, -1], sampling, generator)
-            yield token
-            ids = torch.tensor([[token]], device=self.model.device)
+        return self.together.tokens(prompt, limit, lambda scores: choose(scores, sampling, generator))
 
 
 def load_chat_model(folder: Path) -> ChatModel:
@@ -119,15 +124,14 @@ def load_chat_model(folder: Path) -> ChatModel:
     model = load_model(folder, "bfloat16" if gpu else "float32").eval()
     parameters = model.num_parameters()  # one row of a tiny model: a second thread would wait more than it works
     torch.set_num_threads(1 if parameters < TINY else most_threads(parameters))
-    return ChatModel(model.to("cuda") if gpu else model, tokenizer, _ends(folder, tokenizer), threading.Lock())
+    model, ends = model.to("cuda") if gpu else model, _ends(folder, tokenizer)
+    return ChatModel(model, tokenizer, ends, Together(model, ends))
 
 
 def choose(logits: Any, sampling: Sampling, generator: Any) -> int:
-    """Returns the next token: the likeliest, or one drawn from the likeliest that together reach `top_p`."""
+    """Returns a token drawn from the likeliest that together reach `top_p`."""
     import torch
 
-    if sampling.temperature <= 0:
-        return int(logits.argmax())
     chances, order = torch.softmax(logits.float() / sampling.temperature, dim=-1).sort(descending=True)
     before = chances.cumsum(dim=-1) - chances
     chances = chances.masked_fill(before >= sampling.top_p, 0.0)

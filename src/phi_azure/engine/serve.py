@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-_THREADS = 8
+_THREADS = 32  # questions at once, answered together
 _LOOK = 2.0  # seconds between two looks for the file that says where the server is
 
 _ROUTES = Map(
