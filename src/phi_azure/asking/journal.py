@@ -64,15 +64,16 @@ class Journal:
             ConflictError: another process writes into it.
             PhiAzureError: it cannot be written.
         """
-        try:
+        with self._written():
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            with self.part.open("ab+") as file:
+            file = self.part.open("ab+")
+        try:
+            with file:
                 _lock(file, self.part)
-                self._recover(file)
+                with self._written():
+                    self._recover(file)
                 self._file = file
                 yield self
-        except OSError as error:
-            raise PhiAzureError(f"{self.out} cannot be written: {error.strerror or error}.") from error
         finally:
             with self._lock:
                 self._file = None
@@ -84,14 +85,15 @@ class Journal:
         line = _line(answered, self._digests[answered.index])
         with self._lock:
             if self._file is not None:
-                self._file.write(line)
-                self._file.flush()
+                with self._written():
+                    self._file.write(line)
+                    self._file.flush()
 
     def finish(self, answers: list[Answered]) -> None:
         """Writes all answers in the input's order, under the name that was asked for, and clears the `.part` away."""
         whole = self.out.with_name(f".{self.out.name}.{os.getpid()}")
         try:
-            with whole.open("wb") as file:
+            with self._written(), whole.open("wb") as file:
                 file.writelines(_line(answered, self._digests[answered.index]) for answered in answers)
                 file.flush()
                 os.fsync(file.fileno())
@@ -101,6 +103,13 @@ class Journal:
         with self._lock:
             if self._file is not None:
                 self._file.truncate(0)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PhiAzureError(f"{self.out} cannot be written: {error.strerror or error}.") from error
 
     def _recover(self, file: IO[bytes]) -> None:
         if self.out.exists():

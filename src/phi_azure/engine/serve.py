@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _THREADS = 32  # questions at once, answered together
+_QUEUE = 512  # that wait to be taken on; beyond it a Unix socket refuses at once
 _LOOK = 2.0  # seconds between two looks for the file that says where the server is
 
 _ROUTES = Map(
@@ -156,7 +157,8 @@ def run(folder: Path, ready: Path | None, address: tuple[str, int] | str, name: 
     """Loads the model and serves it, at a host and port or on a Unix socket, until a signal ends the process."""
     began = time.perf_counter()
     model = load_chat_model(folder)
-    server = Server(address, Deployment(model, name, shape), numthreads=_THREADS, server_name="phi-azure")
+    app = Deployment(model, name, shape)
+    server = Server(address, app, numthreads=_THREADS, request_queue_size=_QUEUE, server_name="phi-azure")
     server.shutdown_timeout = 0.5
     server.prepare()
     serving = threading.Thread(target=server.serve, daemon=True)

@@ -1,9 +1,9 @@
 """Answers made together: one pass of the model moves on every answer that is on its way.
 
-A pass over many rows takes little longer than over one: a GPU reads its weights once for all of them, and a tiny model on
-a CPU spends its time in calls. Whoever asks while others are being answered joins at the next token, and leaves when the
-answer is whole. With others beside it a row is padded, which may change the last bit of a number; alone it is computed as
-if there were nobody else.
+A pass over many rows takes little longer than over one: a GPU reads its weights once for all of them, and a tiny model
+on a CPU spends its time in calls. Whoever asks while others are being answered joins at the next token, and leaves when
+the answer is whole. With others beside it a row is padded, which may change the last bit of a number; alone it is
+computed as if there were nobody else.
 """
 
 from __future__ import annotations
