@@ -160,7 +160,7 @@ def prepared(what: str, path: Path) -> Any:
         own = Model(name=MODEL, version="1", path=str(path), type="custom_model")
         return lambda: connection.ml.models.create_or_update(own)
     if what == "upload-ours":
-        return lambda: catalogue.ensure_own(connection, path, lambda *_: None)
+        return lambda: catalogue.ensure_own(connection, path, catalogue.read_own(path), lambda *_: None)
     if what == "download-theirs":
         return lambda: connection.ml.models.download(
             "model", models.find(connection, "model", None).version, download_path=str(path)

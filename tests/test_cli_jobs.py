@@ -191,7 +191,7 @@ def test_cancelling_what_is_over_is_no_failure(ending: str, phi: Command, azure:
 
 def test_registered_models_are_listed_with_their_versions(phi: Command) -> None:
     """Each version with the run that it came from and its date; or those of one model."""
-    runs = [phi("submit", "managed.yaml", "--yes", "--wait")[1].strip() for _ in range(2)]
+    runs = [phi("submit", "managed.yaml", "--yes", "--wait", "--again")[1].strip() for _ in range(2)]
     for name in runs:
         phi("register", name)
 
@@ -257,7 +257,7 @@ def test_json_is_one_document(words: tuple[str, ...], phi: Command) -> None:
 
 def test_runs_lists_the_newest_first(phi: Command) -> None:
     """A job that was just submitted is on top."""
-    names = [phi("submit", "serverless.yaml", "--yes")[1].strip() for _ in range(2)]
+    names = [phi("submit", "serverless.yaml", "--yes", "--again")[1].strip() for _ in range(2)]
 
     listed = [row["name"] for row in json.loads(phi("runs", "--json")[1])]
 

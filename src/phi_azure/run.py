@@ -77,6 +77,8 @@ class Run:
         self._connection = connection
         self._record = record
         self._on_event = on_event
+        self.attached = False
+        """Whether `submit` found it in the workspace, instead of sending the job once more."""
 
     def __repr__(self) -> str:
         """Names the run and its state at the last look."""

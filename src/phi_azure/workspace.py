@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +12,12 @@ from phi_azure import catalog, dataset, leash, names
 from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
-from phi_azure.config import FineTune, LocalModel, ManagedCompute, is_in_azure, with_model_defaults
-from phi_azure.config.component import COMPONENT
+from phi_azure.config import FineTune, is_in_azure
 from phi_azure.endpoint import Endpoint, EndpointInfo
-from phi_azure.errors import ConfigError, NotFoundError
-from phi_azure.events import Event
+from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError
 from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
+from phi_azure.submission import teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,14 +27,13 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from typing_extensions import Self
 
-    from phi_azure.azure.catalogue import BaseModel
     from phi_azure.azure.client import Connection
-    from phi_azure.azure.order import Order
     from phi_azure.clock import Clock
     from phi_azure.costs import Costs
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.plan import Plan
     from phi_azure.preflight import Preflight
+    from phi_azure.submission import Submission
 
 CONFIG = "config.json"
 _IDS = ("subscription_id", "resource_group", "workspace_name")
@@ -181,6 +178,29 @@ class Workspace:
         job = job if job is None or isinstance(job, FineTune) else FineTune.from_yaml(job)
         return preflight.run(self._connection, job)
 
+    def prepare(self, job: FineTune | Path | str, *, again: bool = False, preflight: bool = True) -> Submission:
+        """Settles what a job leaves open, and looks whether the same job was sent before; makes nothing.
+
+        The same job has the same knobs, model, machines and data; tags, and limits of price and time, do not count.
+
+        Args:
+            job: the job or its file; its data is not checked here.
+            again: send it although it goes on, or has ended well.
+            preflight: where it cannot be settled, say all that would stop it, not the first of it.
+
+        Raises:
+            ConfigError, NotFoundError, SignInError, RightsError, SizeError: why Azure would not take it.
+        """
+        from phi_azure import submission
+
+        job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
+        try:
+            return submission.prepare(self._connection, job, again=again)
+        except PhiAzureError:
+            if preflight:
+                self.preflight(job).raise_for_errors()
+            raise
+
     def submit(
         self,
         job: FineTune | Path | str,
@@ -188,9 +208,12 @@ class Workspace:
         on_progress: OnProgress | None = None,
         *,
         preflight: bool = True,
+        again: bool = False,
     ) -> Run:
         """Checks the data, makes what is missing, uploads what is new, and sends the job; returns without waiting.
 
+        The same job is sent once: while it goes on, and after it has ended well, its run is returned (`run.attached`),
+        and nothing is paid twice. One that failed or was cancelled is sent again, as NAME-HASH-2 and so on.
         A cluster is made if there is none of its name; it costs nothing while it is idle. The job costs from here on.
 
         Args:
@@ -198,27 +221,19 @@ class Workspace:
             on_event: is told what is made, reused and uploaded.
             on_progress: is told how far an upload is.
             preflight: look first for what would stop it; see `preflight`.
+            again: send it although it goes on, or has ended well.
 
         Raises:
             DataError: the rows are not what the job could learn from; nothing was sent.
             ConfigError, NotFoundError, SignInError, RightsError, SizeError, QuotaError, RegionError: why Azure would
                 not take it; of those that the preflight finds, nothing was made.
         """
-        from phi_azure.azure import managed, runs, serverless
-        from phi_azure.azure.catalogue import component
-
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         check_data(job)
-        if preflight:
+        prepared = self.prepare(job, again=again, preflight=preflight)
+        if preflight and not prepared.is_sent:
             self.preflight(job).raise_for_errors()
-        order = self._order(job, on_event or self._on_event, on_progress)
-        if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
-            made = managed.pipeline_job(order, component(self._connection, COMPONENT))
-        else:
-            made = serverless.finetuning_job(order)
-        runs.submit(self._connection, made)
-        self._say(on_event, "job", f"sent {order.run_name}")
-        return self.run(order.run_name)
+        return prepared.send(on_event or self._on_event, on_progress)
 
     def run(self, name: str) -> Run:
         """Finds a run by name. Raises NotFoundError."""
@@ -304,11 +319,11 @@ class Workspace:
         if kind == "serverless":
             address = base.id.partition("/versions/")[0]
             found = endpoints.deploy_serverless(
-                self._connection, name, endpoints.Deployable(address, tags=tags), self._teller(None)
+                self._connection, name, endpoints.Deployable(address, tags=tags), teller(self._on_event)
             )
         else:
             what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags)
-            found = endpoints.deploy_managed(self._connection, name, what, self._teller(None))
+            found = endpoints.deploy_managed(self._connection, name, what, teller(self._on_event))
         return Endpoint.from_azure(self._connection, found)
 
     def costs(self, *, live: bool = False) -> Costs:
@@ -357,66 +372,6 @@ class Workspace:
         found = self.removable(clusters=clusters, expired=expired) if found is None else found
         return removal.remove(self._connection, [line.of for line in found.lines])
 
-    def _order(self, job: FineTune, on_event: OnEvent | None, on_progress: OnProgress | None) -> Order:
-        """Settles what the job leaves open: model, machines, data."""
-        from phi_azure.azure import data
-        from phi_azure.azure.order import JOB_TAG, OURS, Order
-
-        say = self._teller(on_event)
-        base = self._base(job, say, on_progress)
-        job = with_model_defaults(job, base.defaults)
-        tags = {**job.tags, **OURS, JOB_TAG: job.name}
-        size = self._machines(job, base, tags, on_event)
-        training, digest = data.ensure_asset(
-            self._connection, job.training_data, f"{job.name}-training", tags, say, on_progress
-        )
-        files = {"validation": job.validation_data}
-        if isinstance(job.route, ManagedCompute) and job.route.job == "pipeline":
-            files["test"] = job.test_data
-        others = {
-            split: data.ensure_asset(self._connection, path, f"{job.name}-{split}", tags, say, on_progress)[0]
-            for split, path in files.items()
-            if path is not None
-        }
-        return Order(
-            job=job,
-            run_name=f"{job.name}-{secrets.token_hex(3)}",
-            training=training,
-            data_hash=digest,
-            model_id=base.id,
-            model_input=base.component_input,
-            validation=others.get("validation"),
-            test=others.get("test"),
-            size=size,
-            gpus=_gpus(job, size),
-        )
-
-    def _base(self, job: FineTune, say: Callable[[str, str], None], on_progress: OnProgress | None = None) -> BaseModel:
-        """Looks the model up, or brings own weights to the workspace."""
-        from phi_azure.azure import catalogue
-
-        if isinstance(job.model, LocalModel):
-            return catalogue.ensure_own(self._connection, job.model.path, say, on_progress)
-        return catalogue.find(self._connection, str(job.model))
-
-    def _machines(self, job: FineTune, base: BaseModel, tags: dict[str, str], on_event: OnEvent | None) -> str | None:
-        from phi_azure.azure import compute
-
-        if not isinstance(job.route, ManagedCompute) or job.route.instance_types:
-            return None
-        default = base.finetune_sizes[0]
-        if job.route.cluster is None:
-            return job.route.size or default
-        return compute.ensure_cluster(self._connection, job.route, default, tags, self._teller(on_event))
-
-    def _teller(self, on_event: OnEvent | None) -> Callable[[str, str], None]:
-        return lambda kind, message: self._say(on_event, kind, message)
-
-    def _say(self, on_event: OnEvent | None, kind: str, message: str) -> None:
-        listener = on_event or self._on_event
-        if listener:
-            listener(Event(kind, message))
-
 
 def check_data(job: FineTune) -> dataset.Report:
     """Checks what needs no account: the model's age, and the job's files on disk, together.
@@ -461,13 +416,6 @@ def _refuse_retired(job: FineTune) -> None:
     notice = catalog.retired(row) if row and job.route.kind == "serverless" else None
     if notice:
         raise ConfigError(notice.message, remedy=notice.remedy)
-
-
-def _gpus(job: FineTune, size: str | None) -> int | None:
-    if not isinstance(job.route, ManagedCompute) or size is None:
-        return None
-    row = catalog.size(size)
-    return job.route.gpus or (row.gpus if row else 1)
 
 
 def _connect(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from phi_azure.azure.resuming import resumed_body, successor
+from phi_azure.azure.resuming import resumed_body
 
 
 def test_keeps_the_job_and_asks_for_the_checkpoint() -> None:
@@ -34,9 +32,3 @@ def test_keeps_the_job_and_asks_for_the_checkpoint() -> None:
             }
         },
     }
-
-
-@pytest.mark.parametrize(("name", "stem"), [("tone-0a1b2c", "tone"), ("my-tone", "my-tone"), ("tone", "tone")])
-def test_new_name_has_the_same_beginning(name: str, stem: str) -> None:
-    """Names do not grow with each resume."""
-    assert successor(name).rpartition("-")[0] == stem

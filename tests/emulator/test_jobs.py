@@ -269,11 +269,24 @@ def test_same_job_again_is_the_same_job(client: Any, model: str, asset: str) -> 
     assert len(list(client.jobs.list())) == 1
 
 
+def test_labels_of_a_job_can_be_changed(client: Any, model: str, asset: str) -> None:
+    """The same job with other labels is the same job still, under the new ones."""
+    client.jobs.create_or_update(finetuning("ft", model, asset))
+    other = finetuning("ft", model, asset)
+    other.display_name = "other"
+    other.tags = {"team": "soc"}
+
+    again = client.jobs.create_or_update(other)
+
+    assert (again.display_name, again.tags) == ("other", {"team": "soc"})
+    assert len(list(client.jobs.list())) == 1
+
+
 def test_other_job_of_the_same_name_is_refused(client: Any, model: str, asset: str) -> None:
     """A name belongs to the first job that has it."""
     client.jobs.create_or_update(finetuning("ft", model, asset))
     other = finetuning("ft", model, asset)
-    other.display_name = "other"
+    other.hyperparameters = {"num_train_epochs": "9"}
 
-    with pytest.raises(HttpResponseError, match="already exists"):
+    with pytest.raises(HttpResponseError, match=r"already exists.*fineTuningDetails cannot be changed"):
         client.jobs.create_or_update(other)

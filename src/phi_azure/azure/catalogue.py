@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -36,6 +36,13 @@ class BaseModel:
     defaults: Mapping[str, object] | None = None
     """The model's own values of the component's inputs; None where nothing is known."""
     component_input: Literal["mlflow_model_path", "pytorch_model_path"] = "mlflow_model_path"
+    version: str | None = None
+    """Of own weights: the hash of their content."""
+
+    @property
+    def key(self) -> str:
+        """What tells the model from every other one."""
+        return self.id or (f"{self.name}:{self.version}" if self.version else self.name)
 
 
 def find(connection: Connection, wanted: str) -> BaseModel:
@@ -65,16 +72,12 @@ def find(connection: Connection, wanted: str) -> BaseModel:
     )
 
 
-def ensure_own(
-    connection: Connection, folder: Path, say: Callable[[str, str], None], on_progress: OnProgress | None = None
-) -> BaseModel:
-    """Registers a folder of weights once, under the hash of its content, and returns it as a model to start from.
+def read_own(folder: Path) -> BaseModel:
+    """Reads a folder of weights to the hash of its content; nothing is asked of Azure.
 
     Raises:
         ConfigError: the folder holds no weights that Azure's import step could read.
     """
-    from azure.ai.ml.entities import Model
-
     is_mlflow = (folder / "MLmodel").is_file()
     if not is_mlflow and not (folder / "config.json").is_file():
         raise ConfigError(
@@ -82,7 +85,25 @@ def ensure_own(
             remedy="Give the folder that save_pretrained wrote, or one that MLflow wrote.",
         )
     name, version = like_model(folder.resolve().name), folder_hash(folder)[:16]
-    kind: Literal["mlflow_model", "custom_model"] = "mlflow_model" if is_mlflow else "custom_model"
+    row = catalog.model(name)
+    known = (row.finetune_sizes, row.inference_sizes) if row else ((catalog.DEFAULT_SIZE,), (catalog.DEFAULT_SIZE,))
+    return BaseModel(name, None, *known, None, "mlflow_model_path" if is_mlflow else "pytorch_model_path", version)
+
+
+def ensure_own(
+    connection: Connection,
+    folder: Path,
+    base: BaseModel,
+    say: Callable[[str, str], None],
+    on_progress: OnProgress | None = None,
+) -> BaseModel:
+    """Registers a folder of weights once, under the hash of its content, and returns it as a model to start from."""
+    from azure.ai.ml.entities import Model
+
+    name, version = base.name, base.version
+    kind: Literal["mlflow_model", "custom_model"] = (
+        "mlflow_model" if base.component_input == "mlflow_model_path" else "custom_model"
+    )
     with translated():
         try:
             made = connection.ml.models.get(name, version=version)
@@ -90,11 +111,9 @@ def ensure_own(
         except ResourceNotFoundError:
             say("model", f"uploading {folder.name}: {size(folder):,} bytes")
             own = Model(name=name, version=version, path=str(folder), type=kind)
-            own._upload_hash = stage(connection, folder, name, version, on_progress)  # noqa: SLF001 (azure-ai-ml's)
+            own._upload_hash = stage(connection, folder, name, str(version), on_progress)  # noqa: SLF001 (azure-ai-ml's)
             made = connection.ml.models.create_or_update(own)
-    row = catalog.model(name)
-    known = (row.finetune_sizes, row.inference_sizes) if row else ((catalog.DEFAULT_SIZE,), (catalog.DEFAULT_SIZE,))
-    return BaseModel(name, str(made.id), *known, None, "mlflow_model_path" if is_mlflow else "pytorch_model_path")
+    return replace(base, id=str(made.id))
 
 
 def component(connection: Connection, name: str) -> Any:

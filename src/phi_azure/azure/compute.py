@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -15,25 +16,43 @@ if TYPE_CHECKING:
     from phi_azure.config import ManagedCompute
 
 Say = Callable[[str, str], None]
+_NOT_MADE = frozenset({"Creating", "Failed"})  # a command that was cut, or failed: asking again makes the same cluster
 
 
-def ensure_cluster(
-    connection: Connection, route: ManagedCompute, default_size: str, tags: dict[str, str], say: Say
-) -> str:
-    """Returns the size of the cluster that the job runs on, after making it if need be; idle, it costs nothing.
+@dataclass(frozen=True)
+class Machines:
+    """The machines of a job, before anything is made for it."""
+
+    size: str
+    made: bool
+    """Whether the cluster is there, if the job wants one."""
+
+
+def look(connection: Connection, route: ManagedCompute, default_size: str) -> Machines:
+    """Returns the size that the job would run on: that of its cluster, which need not be there yet.
 
     Raises:
         SizeError: the cluster exists with another size, or with fewer machines than the job wants.
     """
-    name = str(route.cluster)
-    existing = find_cluster(connection, name)
-    if existing is None:
-        return _make(connection, route, route.size or default_size, tags, say)
+    if route.cluster is None:
+        return Machines(route.size or default_size, made=True)
+    existing = find_cluster(connection, route.cluster)
+    if existing is None or existing.provisioning_state in _NOT_MADE:
+        return Machines(route.size or default_size, made=False)
     why = unfit(existing.name, str(existing.type), existing.size, existing.max_instances, route)
     if why:
         raise SizeError(why[0], remedy=why[1])
-    say("cluster", f"{name} is there: {existing.size}, {existing.max_instances} machines at most")
-    return str(existing.size)
+    return Machines(str(existing.size), made=True)
+
+
+def ensure_cluster(
+    connection: Connection, route: ManagedCompute, machines: Machines, tags: dict[str, str], say: Say
+) -> None:
+    """Makes the cluster of a job if need be; idle, it costs nothing."""
+    if not machines.made:
+        _make(connection, route, machines.size, tags, say)
+    elif route.cluster:
+        say("cluster", f"{route.cluster} is there: {machines.size}")
 
 
 def find_cluster(connection: Connection, name: str) -> Any:
@@ -51,7 +70,7 @@ def delete_cluster(connection: Connection, name: str) -> None:
         connection.ml.compute.begin_delete(name).result()
 
 
-def _make(connection: Connection, route: ManagedCompute, size: str, tags: dict[str, str], say: Say) -> str:
+def _make(connection: Connection, route: ManagedCompute, size: str, tags: dict[str, str], say: Say) -> None:
     from azure.ai.ml.entities import AmlCompute
 
     most = max(route.max_nodes or route.nodes, route.nodes)
@@ -65,9 +84,8 @@ def _make(connection: Connection, route: ManagedCompute, size: str, tags: dict[s
         tags=tags,
     )
     with translated():
-        made = connection.ml.compute.begin_create_or_update(cluster).result()
+        connection.ml.compute.begin_create_or_update(cluster).result()
     say("cluster", f"{route.cluster} is ready; it has no machine until a job comes")
-    return str(made.size or size)
 
 
 def unfit(name: str, kind: str, size: str | None, most: int | None, route: ManagedCompute) -> tuple[str, str] | None:

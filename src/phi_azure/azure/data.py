@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -33,34 +34,54 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows that a job reads: where they are, and what tells them from others."""
+
+    path: Path
+    digest: str
+    """SHA-256 of the content; of what lies in Azure without our tag, its address."""
+    asset: Asset | None = None
+    """What Azure has of them, where the job names that."""
+
+
+def identify(connection: Connection, path: Path) -> Rows:
+    """Reads a file to its hash; looks an azureml:name:version up; takes an azureml:// address as it is."""
+    if address := azure_address(path):
+        asset, digest = _existing(connection, address)
+        return Rows(path, digest, asset)
+    return Rows(path, folder_hash(path) if _is_table(path) else content_hash(path))
+
+
 def ensure_asset(
     connection: Connection,
-    path: Path,
+    rows: Rows,
     name: str,
     tags: dict[str, str],
     say: Say,
     on_progress: OnProgress | None = None,
-) -> tuple[Asset, str]:
-    """Returns the data asset that holds the file, and the hash; uploads only what is not there yet.
+) -> Asset:
+    """Returns the data asset that holds the rows; uploads only what is not there yet.
 
-    A path of the form azureml:name:version is an asset already and is looked up; an azureml:// address is taken as it
-    is. A folder with a file MLTable goes up as a table.
+    A folder with a file MLTable goes up as a table.
     """
-    if address := azure_address(path):
-        return _existing(connection, address)
-    is_table = (path / "MLTable").is_file()
-    digest = folder_hash(path) if is_table else content_hash(path)
-    version = digest[:_SHORT]
+    if rows.asset is not None:
+        return rows.asset
+    path, version = rows.path, rows.digest[:_SHORT]
     with translated():
         asset = _get(connection, name, version)
         if asset is not None:
             say("data", f"{path.name} is there already: {name}:{version}")
         else:
             say("data", f"uploading {path.name}: {size(path):,} bytes")
-            kind = "mltable" if is_table else "uri_file"
+            kind = "mltable" if _is_table(path) else "uri_file"
             found = stage(connection, path, name, version, on_progress)
-            asset = _create(connection, path, name, version, {**tags, DATA_TAG: digest}, kind, found)
-    return Asset(str(asset.id), asset.type), digest
+            asset = _create(connection, path, name, version, {**tags, DATA_TAG: rows.digest}, kind, found)
+    return Asset(str(asset.id), asset.type)
+
+
+def _is_table(path: Path) -> bool:
+    return (path / "MLTable").is_file()
 
 
 def folder_hash(path: Path) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 JOB_TAG = "phi_azure.job"
 DATA_TAG = "phi_azure.data"
+CONTENT_TAG = "phi_azure.content"
 ROUTE_TAG = "phi_azure.route"
 BASE_TAG = "phi_azure.base_model"
 MODEL_TAG = "phi_azure.registered_name"
@@ -44,6 +45,8 @@ class Order:
     run_name: str
     training: Asset
     data_hash: str
+    content: str = ""
+    """What tells the job from every other one: `phi_azure.content`."""
     model_id: str | None = None
     """Id in the registry, or of the uploaded weights; None for a Hugging Face id."""
     model_input: Literal["mlflow_model_path", "pytorch_model_path"] = "mlflow_model_path"
@@ -64,6 +67,7 @@ class Order:
             **OURS,
             JOB_TAG: self.job.name,
             DATA_TAG: self.data_hash,
+            CONTENT_TAG: self.content,
             ROUTE_TAG: self.job.route.kind,
             BASE_TAG: str(self.job.model),
             MODEL_TAG: self.job.model_name,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpRequest
 
+from phi_azure.azure import attempts, runs
 from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.failures import translated
-from phi_azure.azure.order import RESUMES_TAG
+from phi_azure.azure.order import CONTENT_TAG, JOB_TAG, RESUMES_TAG
+from phi_azure.content import run_name
 
 if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
@@ -28,21 +29,21 @@ _API = {"Pipeline": "2024-01-01-preview", "FineTuning": "2024-10-01-preview"}
 
 
 def again(connection: Connection, name: str) -> str:
-    """Sends the body of a job anew under another name, and returns the name."""
+    """Sends the body of a job anew as its next attempt, and returns the name; one that goes on already is taken."""
+    tags = runs.fetch(connection, name).tags
+    content = tags.get(CONTENT_TAG)
+    first = run_name(tags[JOB_TAG], content) if content and JOB_TAG in tags else name
+    sent = attempts.look(connection, first, content)
+    for earlier in sent.found:
+        if earlier.tags.get(RESUMES_TAG) == name and earlier.status not in attempts.LOST:
+            return earlier.run_id
     with translated():
         kind = _job(connection, name, _API["Pipeline"])["jobType"]
         body = resumed_body(_job(connection, name, _API[kind]), name)
-        new_name = successor(name)
-        body["displayName"] = new_name
-        address = f"{MANAGEMENT}{connection.id}/jobs/{new_name}"
+        body["displayName"] = sent.free
+        address = f"{MANAGEMENT}{connection.id}/jobs/{sent.free}"
         connection.send(HttpRequest("PUT", address, params={"api-version": _API[kind]}, json={"properties": body}))
-    return new_name
-
-
-def successor(name: str) -> str:
-    """Returns a new name with the same beginning."""
-    stem, _, token = name.rpartition("-")
-    return f"{stem if stem and len(token) == 6 else name}-{secrets.token_hex(3)}"
+    return sent.free
 
 
 def resumed_body(properties: dict[str, Any], name: str) -> dict[str, Any]:

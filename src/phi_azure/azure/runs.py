@@ -34,6 +34,8 @@ class Record:
     error: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
+    sent_by: str | None = None
+    """Who sent it, as Azure names people."""
 
     @property
     def trains(self) -> bool:
@@ -164,6 +166,7 @@ def _record(document: dict[str, Any]) -> Record:
         error=_message(document.get("error")),
         tags=document.get("tags") or {},
         properties=document.get("properties") or {},
+        sent_by=(document.get("createdBy") or {}).get("userName"),
     )
 
 

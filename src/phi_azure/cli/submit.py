@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: phi-azure submit job.yaml --local --wait")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--wait", is_flag=True, help="Stay and show the progress until the job is over.")
+@click.option("--again", is_flag=True, help="Send it although the same job goes on, or has ended well.")
 @click.option("--no-preflight", is_flag=True, help="Do not look first for what would stop it.")
 @shared_options
 @click.pass_obj
-def command(session: Session, *, file: Path, wait: bool, no_preflight: bool) -> None:
-    """Start the job that a file describes.
+def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflight: bool) -> None:
+    """Start the job that a file describes, once.
 
     Checks the data, then Azure (as `doctor` does), says what would be made, asks where it costs money, and prints the
-    run's name.
+    run's name. While the same job (settings, model, data) goes on, and after it has ended well, its run is taken up,
+    and nothing is paid twice; one that failed is sent again.
     """
     from phi_azure import FineTune, display
     from phi_azure.workspace import check_data
@@ -33,15 +35,24 @@ def command(session: Session, *, file: Path, wait: bool, no_preflight: bool) -> 
     job = FineTune.from_yaml(file)
     display.show_facts(session.words(), job_facts(job, check_data(job), session))
     with session.workspace() as workspace:
-        if not no_preflight:
-            look(session, workspace, job)
-        if not session.local:
-            session.agree("This costs money. Submit it?")
+        prepared = workspace.prepare(job, again=again, preflight=not no_preflight)
+        if prepared.before:
+            session.say(prepared.before)
+        if not prepared.is_sent:
+            agreed(session, workspace, job, preflight=not no_preflight)
         with display.copying(session.words()) as on_progress:
-            run = workspace.submit(job, on_progress=on_progress, preflight=False)
+            run = prepared.send(on_progress=on_progress)
         if wait:
             follow(session, run)
-        session.answer(run_document(run), lambda: click.echo(run.name))
+        session.answer({**run_document(run), "attached": run.attached}, lambda: click.echo(run.name))
+
+
+def agreed(session: Session, workspace: Workspace, job: FineTune, *, preflight: bool) -> None:
+    """Looks at Azure's side, and asks, before a job is sent that will be paid for."""
+    if preflight:
+        look(session, workspace, job)
+    if not session.local:
+        session.agree("This costs money. Submit it?")
 
 
 def look(session: Session, workspace: Workspace, job: FineTune) -> None:

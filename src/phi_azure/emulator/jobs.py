@@ -95,29 +95,49 @@ _FINETUNING = Object(
     frozenset({"fineTuningDetails", "outputs"}),
 )
 _SHAPES = {"pipeline": _PIPELINE, "finetuning": _FINETUNING}
+_LABELS = frozenset({"description", "displayName", "tags", "properties", "isArchived"})
 OLD, NEW = "2024-01-01-preview", "2024-10-01-preview"
 
 
 def put_job(call: Call, name: str, **_: str) -> Response:
-    """Takes a job on, or answers the one that exists when the body is the same."""
+    """Takes a job on, or changes of the one that exists what may be changed: nothing runs a second time."""
     body = call.json()
     properties = _checked(call, name, body)
     with call.emulator.store.transaction():
         existing = call.emulator.store.get("job", call.scope.key + name)
         if existing is None:
             job = _create(call, name, properties)
-        elif existing["body"] == properties:
-            return answer(_shown(call, existing))
         else:
-            raise WireError(
-                400,
-                "UserError",
-                f"A job with this name already exists. To create a new job, use another name than {name}.",
-                inner="ImmutableProperty",
-            )
+            _change(call, existing, properties)
+            return answer(_shown(call, existing))
     call.emulator.runner.start_job(call, job)
     location = f"https://{MANAGEMENT}{call.scope.id}/jobs/{name}?api-version={call.request.args['api-version']}"
     return answer(_shown(call, _settled(call, name)), 201, {"Location": location})
+
+
+def _change(call: Call, job: Document, properties: Document) -> None:
+    """Gives a job other labels; of its properties only new ones are taken, and all else must be as it was sent."""
+    before = job["body"]
+    fixed = [key for key in {**before, **properties} if key not in _LABELS and before.get(key) != properties.get(key)]
+    kept = before.get("properties") or {}
+    given = properties.get("properties") or {}
+    if fixed or any(given.get(key, value) != value for key, value in kept.items()):
+        raise WireError(
+            400,
+            "UserError",
+            "A job with this name already exists. If you are trying to create a new job, use a different name. If you "
+            f"are trying to update an existing job, the existing job's {', '.join(fixed) or 'properties'} cannot be "
+            "changed. Only description, displayName, tags, properties, and isArchived can be updated.",
+            inner="ImmutableProperty",
+        )
+    key = call.scope.key + job["name"]
+    job["body"] = before | {name: properties.get(name) for name in _LABELS if name in properties}
+    job["body"]["properties"] = kept | given
+    job["archived"] = bool(properties.get("isArchived", job["archived"]))
+    if title := properties.get("displayName"):
+        call.emulator.store.change("run", key, lambda run: run.update(title=title))
+    call.emulator.store.put("job", key, job)
+    call.emulator.store.set_labels(key.lower(), "tag", properties.get("tags") or {})
 
 
 def _checked(call: Call, name: str, body: Document) -> Document:
