@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytest_plugins = ["tests.browser"]
+
+
 @pytest.fixture
 def emulator() -> Iterator[Azure]:
     """An Azure whose jobs are scripted."""
