@@ -32,6 +32,8 @@ CODES = {
     errors.RunCancelled: 8,
     errors.GateNotPassed: 9,
     errors.OverBudget: 10,
+    errors.RunNotResponding: 11,
+    errors.RunPaused: 12,
 }
 
 

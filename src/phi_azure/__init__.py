@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         RightsError,
         RunCancelled,
         RunFailed,
+        RunNotResponding,
+        RunPaused,
         SignInError,
         SizeError,
     )
@@ -55,6 +57,8 @@ __all__ = [
     "Run",
     "RunCancelled",
     "RunFailed",
+    "RunNotResponding",
+    "RunPaused",
     "Serverless",
     "SignInError",
     "SizeError",

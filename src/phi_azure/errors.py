@@ -15,12 +15,17 @@ PhiAzureError                     1
 ├── NotFinished   (TimeoutError)  7
 ├── RunCancelled                  8
 ├── GateNotPassed                 9
-└── OverBudget                   10
+├── OverBudget                   10
+├── RunNotResponding             11
+└── RunPaused                    12
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from phi_azure.outcome import Failure
 
 
 class PhiAzureError(Exception):
@@ -35,9 +40,13 @@ class PhiAzureError(Exception):
 
 
 class RunFailed(PhiAzureError):  # noqa: N818  named for what happened to the run
-    """A job ended without success; the message holds Azure's reason and the end of the log."""
+    """A job failed; the message holds the step, Azure's reason and the end of the log, `failure` the same in parts."""
 
     code = "run-failed"
+
+    def __init__(self, message: str, *, remedy: str | None = None, failure: Failure | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.failure = failure
 
 
 class AzureError(PhiAzureError):
@@ -135,3 +144,17 @@ class OverBudget(PhiAzureError):  # noqa: N818  a result, not a fault
 
     exit_code = 10
     code = "over-budget"
+
+
+class RunNotResponding(PhiAzureError):  # noqa: N818  the run may come back
+    """Azure hears nothing from the machines of the run; it may still come back, or cost money until it is cancelled."""
+
+    exit_code = 11
+    code = "run-not-responding"
+
+
+class RunPaused(PhiAzureError):  # noqa: N818  the run may go on
+    """Somebody paused the run; it goes on when somebody resumes it in the studio."""
+
+    exit_code = 12
+    code = "run-paused"

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from phi_azure import model as models_of_ours
-from phi_azure import names
-from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished, NotFoundError, RunCancelled, RunFailed
+from phi_azure import names, outcome, status
+from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished, NotFoundError, PhiAzureError
+from phi_azure.looking import Looking, Numbers, Pace, Patience, step_of, training_of
+from phi_azure.progress import Point, Step, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from phi_azure.azure.client import Connection
-    from phi_azure.azure.runs import LogReader, Record
-    from phi_azure.azure.tracking import MetricReader
+    from phi_azure.azure.runs import Record
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.model import Model
+    from phi_azure.usual import Usual
+
+__all__ = ["Point", "Run", "RunInfo", "Step", "Update", "load"]
 
 RouteName = Literal["serverless", "managed"]
-_PATIENCE_S = 600.0  # of a network that is away, before waiting ends
-_FIRST_POLL_S, _SLOWEST_POLL_S = 0.5, 15.0
-_TAIL = 15
-_ENDED = frozenset({"Completed", "Failed", "Canceled"})  # a paused run, or one that is silent, can still be stopped
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a job."""
-
-    name: str
-    status: str
-    started: datetime | None
-    ended: datetime | None
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric."""
-
-    step: int
-    value: float
-    time: datetime
-
-
-@dataclass(frozen=True)
-class Update:
-    """What came since the last one."""
-
-    status: str
-    steps: tuple[Step, ...] = ()
-    new_metrics: dict[str, list[Point]] = field(default_factory=dict)
-    new_log_lines: tuple[str, ...] = ()
-    progress: float | None = None
-    """Share of the training that is done, 0 to 1; None before it is known."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +39,8 @@ class RunInfo:
     route: str
     created: datetime | None
     experiment: str | None = None
+    job: str | None = None
+    """The name in the job file; None where phi_azure did not send it."""
 
 
 class Run:
@@ -110,6 +83,18 @@ class Run:
         return self._record.error
 
     @property
+    def since(self) -> datetime | None:
+        """Since when it is in that state, by Azure's times: when it was sent, started or ended."""
+        record = self._record
+        known = {**dict.fromkeys(status.WAITING, record.created), **dict.fromkeys(status.OVER, record.ended)}
+        return known.get(record.status, record.started)
+
+    @property
+    def queueing(self) -> str | None:
+        """Why it waits for machines, where Azure says so."""
+        return self._record.queueing
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of the job."""
         return dict(self._record.tags)
@@ -131,9 +116,7 @@ class Run:
     @property
     def over(self) -> bool:
         """Whether it has ended, well or not, at the last look."""
-        from phi_azure.azure.runs import OVER
-
-        return self.status in OVER
+        return self.status in status.OVER
 
     def refresh(self) -> Run:
         """Looks again, and returns itself."""
@@ -143,8 +126,8 @@ class Run:
         return self
 
     def steps(self) -> list[Step]:
-        """Reads the steps of a pipeline, in order; a fine-tuning job may have none."""
-        return [_step(record) for record in self._step_records()]
+        """Reads the steps of a pipeline, those within a step right after it; a fine-tuning job may have none."""
+        return [step_of(record) for record in self._step_records()]
 
     def metrics(self, key: str | None = None, since: datetime | None = None) -> dict[str, list[Point]]:
         """Reads what was measured, by name, in the order of the training steps.
@@ -153,61 +136,144 @@ class Run:
             key: one metric only, such as `loss`.
             since: only what was measured after this moment.
         """
-        progress = _Progress(self._connection, self.name)
-        progress.read_metrics(self._step_records())
-        found, _ = progress.take()
+        numbers = Numbers(self._connection, self.name)
+        numbers.read(self._step_records(), full=True)
         return {
             name: [
                 point for point in sorted(points, key=lambda point: point.step) if since is None or point.time > since
             ]
-            for name, points in found.items()
+            for name, points in numbers.take().items()
             if key in {None, name}
         }
 
-    def logs(self, step: str | None = None, *, follow: bool = False) -> Iterator[str]:
+    def usual(self) -> Usual | None:
+        """Returns what such runs usually take, by the last of this workspace that ended well; at most six requests."""
+        from phi_azure.usual import usual
+
+        return usual(self._connection, self._record)
+
+    def log_files(self, step: str | None = None) -> list[str]:
+        """Lists the logs of one step by name, or of the step that trains: one of each process, the first one first."""
+        from phi_azure.azure import logs
+
+        return list(logs.addresses(self._connection, self._run_id_of(step) or self.name))
+
+    def logs(
+        self, step: str | None = None, *, file: str | None = None, every: bool = False, follow: bool = False
+    ) -> Iterator[str]:
         """Yields the lines of the log: of one step by name, or of the step that trains.
 
-        With `follow`, yields what comes until the run is over. Raises NotFoundError for a step that is not there.
+        Args:
+            step: by name; `steps` has them.
+            file: one log by name, such as `std_log_process_1.txt`, of `log_files`. None takes the first process's.
+            every: the lines of all logs, each behind the name of its log.
+            follow: go on with what comes until the run is over; a network that is away for some minutes ends nothing.
+
+        Raises:
+            NotFoundError: there is no such step or log.
         """
+        from phi_azure.azure.logs import LogReader
+
         reader: LogReader | None = None
-        pace = self._pace()
+        pace, patience = self._pace(), Patience(self._connection, self.name)
         while True:
-            over = self.refresh().over or not follow
-            reader = reader or self._log_of(step, required=over)
-            if reader:
-                yield from reader.new_lines(last=over)
+            try:
+                over = self.refresh().over or not follow
+                if reader is None and (run_id := self._run_id_of(step, required=over)):
+                    reader = LogReader(self._connection, run_id, file, every)
+                yield from reader.new_lines(last=over) if reader else ()
+            except PhiAzureError as error:
+                if not follow:
+                    raise
+                patience.bear(error)
+                over = False
+            else:
+                patience.renew()
             if over:
                 return
             self._connection.clock.sleep(next(pace))
 
     def events(self, poll: float | None = None) -> Iterator[Update]:
-        """Yields an update at each look until the run is over; the last one has the final status.
+        """Yields an update at each look until the run is over; the last one has the final status and what was missed.
 
         Args:
-            poll: seconds between two looks; None starts at half a second and slows down to 15, except on this machine.
+            poll: seconds between two looks, which then ask for everything; None starts at half a second, slows down to
+                72, and asks for little: of metrics mostly the newest values, with those between now and then and at the
+                end. On this machine it stays at half a second.
         """
         return self._updates(poll, deadline=None)
 
     def wait(
-        self, timeout: float | None = None, poll: float | None = None, on_update: Callable[[Update], None] | None = None
+        self,
+        timeout: float | None = None,
+        poll: float | None = None,
+        on_update: Callable[[Update], None] | None = None,
+        *,
+        show: bool | None = None,
     ) -> Run:
-        """Waits until the run is over and returns itself; a network that is away for some minutes does not end it.
+        """Waits until the run is over and returns itself.
+
+        Azure may be away for ten minutes without a break: a lost network, an expired sign-in, 429 and 5xx end nothing.
+        Ctrl-C leaves the run going.
 
         Args:
             timeout: seconds; None waits for ever.
             poll: seconds between two looks, as in `events`.
             on_update: is given each update, such as to show it.
+            show: show the progress; None does so in a notebook and on a terminal, unless there is `on_update`.
 
         Raises:
-            RunFailed: it failed; the message holds Azure's reason and the end of the log.
+            RunFailed: it failed; the message holds the step, Azure's reason, the end of the log and what to do.
             RunCancelled: somebody stopped it.
+            RunNotResponding, RunPaused: it stands still; it may go on one day.
             NotFinished: the time was over first; the run goes on.
+            AzureError, SignInError: Azure was away for too long; the run goes on.
         """
         deadline = None if timeout is None else self._connection.clock.now() + timeout
-        for update in self._updates(poll, deadline):
-            if on_update:
-                on_update(update)
-        return self._ended_well()
+        with self._showing(show, on_update) as tell:
+            for update in self._updates(poll, deadline):
+                tell(update)
+        self.raise_for_status()
+        return self
+
+    def showing(self, log_lines: int = 0) -> AbstractContextManager[Callable[[Update], None]]:
+        """Shows updates for as long as the context lasts; it yields the function to give them to, as `on_update`.
+
+        Live in a notebook and on a terminal; elsewhere a plain line for each change, on stderr.
+
+        Args:
+            log_lines: how many of the last lines of the log are shown too.
+        """
+        from phi_azure import display
+
+        try:
+            usual = self.usual()
+        except AzureError:
+            usual = None  # good to know, and no reason to stop
+        view = display.RunView(self.name, usual, log_lines, self._connection.clock.now)
+        return display.watching(display.console(stderr=True), view)
+
+    def raise_for_status(self, *, log_lines: int = outcome.SHOWN) -> None:
+        """Raises how the run ended, if it is over at the last look and did not end well.
+
+        Args:
+            log_lines: how many lines of the log the message of a failure holds.
+        """
+        if not self.over:
+            return
+        failed = self.failure() if self.status == "Failed" else None
+        if error := outcome.ending(self._record, failed, self._way_on(), shown=log_lines):
+            raise error
+
+    def failure(self) -> outcome.Failure | None:
+        """Returns why it failed, in parts: the step, Azure's reason, a known cause, the end of the log; else None."""
+        from phi_azure.azure import logs
+
+        if self.status != "Failed":
+            return None
+        return outcome.failure(
+            self._record, self._step_records(), lambda run_id: logs.tail(self._connection, run_id, outcome.READ)
+        )
 
     def cancel(self) -> bool:
         """Asks Azure to stop the job, and looks again; what it wrote so far stays.
@@ -217,7 +283,7 @@ class Run:
         """
         from phi_azure.azure import runs
 
-        if self.refresh().status in _ENDED:
+        if self.refresh().status in status.ENDED:
             return False
         runs.cancel(self._connection, self.name)
         self.refresh()
@@ -294,46 +360,40 @@ class Run:
         return runs.steps(self._connection, self.name)
 
     def _updates(self, poll: float | None, deadline: float | None) -> Iterator[Update]:
-        progress = _Progress(self._connection, self.name)
         pace = self._pace(poll)
-        while True:
-            yield self._look(progress, pace)
-            if self.over:
-                return
-            if deadline is not None and self._connection.clock.now() >= deadline:
-                raise NotFinished(
-                    f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}"
-                )
-            pause = next(pace)
-            left = pause if deadline is None else deadline - self._connection.clock.now()
-            self._connection.clock.sleep(max(0.0, min(pause, left)))
+        looking = Looking(self._connection, self._record, thrifty=pace.fixed is None)
+        patience = Patience(self._connection, self.name)
+        over = False
+        while not over:
+            try:
+                update = looking.look()
+            except PhiAzureError as error:
+                update = looking.away(patience.bear(error))
+            else:
+                patience.renew()
+                over = looking.record.status in status.OVER
+                if looking.changed:
+                    pace.quicken()
+            self._record = looking.record
+            yield update
+            if not over:
+                self._pause(next(pace), deadline)
 
-    def _look(self, progress: _Progress, pace: Iterator[float]) -> Update:
-        """Refreshes and reads what is new; a service or network that is away is asked again for ten minutes."""
-        given_up = self._connection.clock.now() + _PATIENCE_S
-        while (update := self._try_look(progress, patient=self._connection.clock.now() < given_up)) is None:
-            self._connection.clock.sleep(next(pace))
-        return update
+    def _showing(
+        self, show: bool | None, on_update: Callable[[Update], None] | None
+    ) -> AbstractContextManager[Callable[[Update], None]]:
+        """Returns what is given each update while the run is waited for."""
+        if show or (show is None and on_update is None and _is_watched()):
+            return self.showing()
+        return nullcontext(on_update or (lambda _: None))
 
-    def _try_look(self, progress: _Progress, *, patient: bool) -> Update | None:
-        try:
-            records = self.refresh()._step_records()  # noqa: SLF001  itself
-            progress.read(records, last=self.over)
-        except AzureError:
-            if not patient:
-                raise
-            return None
-        metrics, lines = progress.take()
-        share = progress.share(self._record.tags)
-        return Update(self.status, tuple(_step(record) for record in records), metrics, tuple(lines), share)
-
-    def _ended_well(self) -> Run:
-        if self.status == "Completed":
-            return self
-        if self.status == "Canceled":
-            raise RunCancelled(f"{self.name} was cancelled.", remedy=self._way_on())
-        remedy = " ".join(part for part in (f"`phi-azure logs {self.name}` shows more.", self._way_on()) if part)
-        raise RunFailed(f"{self.name} is {self.status}: {self._why()}", remedy=remedy)
+    def _pause(self, pause: float, deadline: float | None) -> None:
+        """Lets time pass until the next look. Raises NotFinished where the time to wait is over."""
+        clock = self._connection.clock
+        left = pause if deadline is None else deadline - clock.now()
+        if left <= 0:
+            raise NotFinished(f"{self.name} is {self.status} still; it goes on.", remedy=f"phi-azure wait {self.name}")
+        clock.sleep(min(pause, left))
 
     @property
     def _keeps_checkpoints(self) -> bool:
@@ -342,39 +402,30 @@ class Run:
 
     def _way_on(self) -> str | None:
         """Returns the command that goes on, where training had begun and leaves checkpoints that can be taken."""
-        training = _training(self._step_records()) or self._record
-        if not (self._keeps_checkpoints and training.started):
+        if self.status == "Completed" or not self._keeps_checkpoints:
             return None
-        return f"`phi-azure resume {self.name}` goes on from its last checkpoint."
+        training = training_of(self._step_records()) or self._record
+        return f"`phi-azure resume {self.name}` goes on from its last checkpoint." if training.started else None
 
-    def _why(self) -> str:
-        """Returns Azure's reason, that of the step that failed, and the end of its log."""
-        records = [record for record in self._step_records() if record.status == self.status]
-        reasons = [reason for reason in dict.fromkeys([self.error, *(record.error for record in records)]) if reason]
-        blamed = records[0] if records else self._record
-        if records:
-            reasons.insert(0, f"step {blamed.title}")
-        tail = _reader(self._connection, blamed.run_id).new_lines(last=True)[-_TAIL:]
-        return "\n".join([": ".join(reasons) or "Azure gives no reason", *tail])
-
-    def _log_of(self, step: str | None, *, required: bool) -> LogReader | None:
+    def _run_id_of(self, step: str | None, *, required: bool = True) -> str | None:
+        """Returns the id of a step, or of what trains; None where it is not there yet and not `required`."""
         records = self._step_records()
         if step is None:
-            chosen = _training(records) or (self._record if required or not records else None)
-        else:
-            chosen = next((record for record in records if step in {record.title, record.run_id}), None)
-            if chosen is None and required:
-                names = ", ".join(record.title for record in records) or "none"
-                raise NotFoundError(f"{self.name} has no step {step}; it has: {names}.")
-        return _reader(self._connection, chosen.run_id) if chosen else None
+            training = training_of(records)
+            return training.run_id if training else (self.name if required or not records else None)
+        chosen = next((record for record in records if step in {record.title, record.run_id}), None)
+        if chosen is None and required:
+            names = ", ".join(record.title for record in records) or "none"
+            raise NotFoundError(f"{self.name} has no step {step}; it has: {names}.")
+        return chosen.run_id if chosen else None
 
-    def _pace(self, poll: float | None = None) -> Iterator[float]:
-        """Yields the pauses between two looks."""
-        pause = poll or _FIRST_POLL_S
-        while True:
-            yield pause
-            if poll is None and not self._connection.local:
-                pause = min(pause * 1.5, _SLOWEST_POLL_S)
+    def _pace(self, poll: float | None = None) -> Pace:
+        return Pace(poll, local=self._connection.local)
+
+
+def _is_watched() -> bool:
+    """Whether a person sees what is shown: in a notebook, or on a terminal."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def load(connection: Connection, name: str, on_event: OnEvent | None = None) -> Run:
@@ -382,72 +433,3 @@ def load(connection: Connection, name: str, on_event: OnEvent | None = None) -> 
     from phi_azure.azure import runs
 
     return Run(connection, runs.fetch(connection, name), on_event)
-
-
-class _Progress:
-    """What has been read of a run so far: each look brings only what is new, and a lost network loses nothing."""
-
-    def __init__(self, connection: Connection, name: str) -> None:
-        self._connection = connection
-        self._name = name
-        self._readers: dict[str, MetricReader] = {}
-        self._log: LogReader | None = None
-        self._epoch = 0.0
-        self._seen: set[tuple[str, int, float]] = set()  # the job and the step that trains report the same values
-        self._metrics: dict[str, list[Point]] = {}
-        self._lines: list[str] = []
-
-    def read(self, records: list[Record], *, last: bool) -> None:
-        """Reads the new values of the job and of the step that trains, and the new lines of its log."""
-        self.read_metrics(records)
-        training = _training(records)
-        if self._log is None and (training or not records):
-            self._log = _reader(self._connection, training.run_id if training else self._name)
-        if self._log:
-            self._lines += self._log.new_lines(last=last)
-
-    def take(self) -> tuple[dict[str, list[Point]], list[str]]:
-        """Returns what was read since the last time."""
-        taken = self._metrics, self._lines
-        self._metrics, self._lines = {}, []
-        return taken
-
-    def read_metrics(self, records: list[Record]) -> None:
-        """Reads the new values of the job and of the step that trains."""
-        training = _training(records)
-        for run_id in [self._name, *([training.run_id] if training and training.started else [])]:
-            self._read_values(run_id)
-
-    def _read_values(self, run_id: str) -> None:
-        from phi_azure.azure.tracking import MetricReader
-
-        reader = self._readers.setdefault(run_id, MetricReader(self._connection, run_id))
-        for key, values in reader.new_values():
-            for step, value, when in values:
-                if (key, step, value) not in self._seen:
-                    self._seen.add((key, step, value))
-                    point = Point(step, value, datetime.fromtimestamp(when, timezone.utc))
-                    self._metrics.setdefault(key, []).append(point)
-            if key == "epoch":
-                self._epoch = max([self._epoch, *(value for _, value, _ in values)])
-
-    def share(self, tags: dict[str, str]) -> float | None:
-        """Returns how much of the epochs is done."""
-        from phi_azure.azure.order import EPOCHS_TAG
-
-        epochs = float(tags.get(EPOCHS_TAG, 0))
-        return min(1.0, self._epoch / epochs) if epochs and self._epoch else None
-
-
-def _reader(connection: Connection, run_id: str) -> LogReader:
-    from phi_azure.azure.runs import LogReader
-
-    return LogReader(connection, run_id)
-
-
-def _training(records: list[Record]) -> Record | None:
-    return next((record for record in records if record.trains), None)
-
-
-def _step(record: Record) -> Step:
-    return Step(record.title, record.status, record.started, record.ended, record.run_id)

@@ -243,13 +243,19 @@ class Workspace:
         with translated():
             return runs_of_ours.load(self._connection, name, self._on_event)
 
-    def runs(self, limit: int = 50) -> list[RunInfo]:
-        """Lists the fine-tuning jobs of the workspace and the pipelines that phi_azure sent, newest first."""
+    def runs(self, limit: int = 50, *, everybodys: bool = False, status: str | None = None) -> list[RunInfo]:
+        """Lists the jobs that phi_azure sent, from any machine, newest first; it knows them by their tag.
+
+        Args:
+            limit: how many at most.
+            everybodys: every job of the workspace, whoever sent it.
+            status: only those in this state, by Azure's word, such as Running.
+        """
         from phi_azure.azure import listing
 
         return [
-            RunInfo(found.name, found.status, found.route, found.created, found.experiment)
-            for found in listing.jobs(self._connection, limit)
+            RunInfo(found.name, found.status, found.route, found.created, found.experiment, found.job)
+            for found in listing.jobs(self._connection, limit, everybodys=everybodys, status=status)
         ]
 
     def model(self, name: str, version: str | None = None) -> Model:

@@ -13,6 +13,7 @@ from phi_azure.azure.order import CLUSTER_TAG, MACHINES_TAG, OURS
 from phi_azure.azure.runs import read_time
 from phi_azure.costs import Billed
 from phi_azure.errors import NotFoundError
+from phi_azure.status import OVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def _job(connection: Connection, listed: listing.Listed) -> Billed | None:
     """Returns a job that runs on machines by the hour; those of a cluster are counted with the cluster."""
     record = runs.fetch(connection, listed.name)
     count, _, size = listed.tags.get(MACHINES_TAG, "").partition(" x ")
-    if record.status in runs.OVER or not size:
+    if record.status in OVER or not size:
         return None
     cluster = listed.tags.get(CLUSTER_TAG)
     return Billed(

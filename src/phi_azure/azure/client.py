@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from azure.core import PipelineClient
 from azure.core.pipeline import policies
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
 from phi_azure import __version__
@@ -26,6 +27,7 @@ REGISTRY = "azureml"
 MANAGEMENT = "https://management.azure.com"
 _API = "2024-10-01-preview"
 _SCOPE = f"{MANAGEMENT}/.default"
+_CONNECT_S, _ANSWER_S = 15, 100  # azure-core would wait 300 s for either
 
 
 def default_credential() -> TokenCredential:
@@ -110,17 +112,29 @@ class Connection:
     @cached_property
     def _client(self) -> Any:
         token = policies.BearerTokenCredentialPolicy(self.credential, _SCOPE)
-        return PipelineClient("", policies=[*_policies(), token])
+        return PipelineClient("", policies=[*_policies(), token], transport=_Transport(self.clock))
 
     @cached_property
     def _bare_client(self) -> Any:
-        return PipelineClient("", policies=_policies())
+        return PipelineClient("", policies=_policies(), transport=_Transport(self.clock))
 
     def close(self) -> None:
         """Closes what was opened."""
         for name in ("_client", "_bare_client"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+
+
+class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it lazily, without a type
+    """Azure's own transport; between two tries it waits by our clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(connection_timeout=_CONNECT_S, read_timeout=_ANSWER_S)
+        self._clock = clock
+
+    def sleep(self, duration: float) -> None:
+        """Lets the time between two tries pass."""
+        self._clock.sleep(duration)
 
 
 def _policies() -> list[Any]:

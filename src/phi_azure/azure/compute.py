@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.failures import translated
-from phi_azure.errors import SizeError
+from phi_azure.errors import NotFoundError, SizeError
 
 if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]
 _NOT_MADE = frozenset({"Creating", "Failed"})  # a command that was cut, or failed: asking again makes the same cluster
+_API = "2023-08-01-preview"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,32 @@ def find_cluster(connection: Connection, name: str) -> Any:
             return connection.ml.compute.get(name)
         except ResourceNotFoundError:
             return None
+
+
+def complaint(connection: Connection, name: str) -> str | None:
+    """Returns what a cluster says of why it has no machine for a job, such as used-up quota; one request."""
+    name = name.rpartition("/")[2]
+    try:
+        with translated():
+            document = connection.get(f"{MANAGEMENT}{connection.id}/computes/{name}", {"api-version": _API})
+    except NotFoundError:
+        return f"there is no cluster {name} any more"
+    outer = document["properties"]
+    inner = outer.get("properties") or {}
+    errors = [*(inner.get("errors") or []), *(outer.get("provisioningErrors") or [])]
+    said = [str((error.get("error") or error).get("message") or "") for error in errors]
+    return f"cluster {name}: {said[0]}" if any(said) else _growth(name, inner)
+
+
+def _growth(name: str, state: dict[str, Any]) -> str | None:
+    """Returns how far a cluster is with getting machines, and whether some were taken back."""
+    lost = (state.get("nodeStateCounts") or {}).get("preemptedNodeCount") or 0
+    if lost:
+        return f"cluster {name}: Azure took {lost} low-priority machine{'s' if lost > 1 else ''} back"
+    if state.get("allocationState") != "Resizing":
+        return None
+    there, wanted = state.get("currentNodeCount"), state.get("targetNodeCount")
+    return f"cluster {name} has {there} of {wanted} machines, and asks for more"
 
 
 def delete_cluster(connection: Connection, name: str) -> None:

@@ -42,6 +42,8 @@ _BY_STATUS: dict[int, tuple[type[errors.PhiAzureError], str | None]] = {
     429: (errors.QuotaError, "Too many requests; wait a little and try again."),
 }
 
+_PASSING = frozenset({401, 404, 408, 429})
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -66,6 +68,21 @@ def translate(error: Exception) -> errors.PhiAzureError:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return by_status(error.response.status_code, _first_lines(error))
     return _from_client(error)
+
+
+def may_pass(error: errors.PhiAzureError) -> bool:
+    """Whether the same request may be answered later: no network, no valid sign-in, too many requests, Azure's fault.
+
+    Also what is not there, of something that was: a read may not yet see what was written.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (*NETWORK_ERRORS, core.ClientAuthenticationError, core.DecodeError)):
+            return True
+        if isinstance(cause, core.HttpResponseError):
+            return cause.status_code in _PASSING or (cause.status_code or 0) >= 500
+        cause = cause.__cause__
+    return False
 
 
 def by_status(status: int, message: str, code: str = "") -> errors.PhiAzureError:

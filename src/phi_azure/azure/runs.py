@@ -1,13 +1,10 @@
-"""Jobs as run history keeps them: state, steps, errors and logs, none of it read twice."""
+"""Jobs as run history keeps them: state, steps and errors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-from azure.core.exceptions import HttpResponseError
-from azure.core.rest import HttpRequest
 
 from phi_azure.azure.failures import translated
 from phi_azure.errors import NotFoundError
@@ -15,9 +12,8 @@ from phi_azure.errors import NotFoundError
 if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
 
-OVER = frozenset({"Completed", "Failed", "Canceled", "NotResponding", "Paused"})
 _NODE = "azureml.PipelineRun"
-_PARAMS = {"api-version": "v1.0"}
+PARAMS = {"api-version": "v1.0"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,12 @@ class Record:
     started: datetime | None = None
     ended: datetime | None = None
     error: str | None = None
+    queueing: str | None = None
+    """Why it waits, where Azure says so."""
+    target: str | None = None
+    """The cluster that it runs on, where Azure says so."""
+    depth: int = 0
+    """How many steps it lies below one that is shown."""
     tags: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     sent_by: str | None = None
@@ -59,7 +61,7 @@ def fetch(connection: Connection, run_id: str) -> Record:
     """Reads one run. Raises NotFoundError."""
     try:
         with translated():
-            return _record(connection.get(_url(connection, run_id), _PARAMS))
+            return _record(connection.get(address(connection, run_id), PARAMS))
     except NotFoundError as error:
         raise NotFoundError(
             f"there is no run {run_id} in {connection.workspace}.", remedy="`phi-azure runs` lists them."
@@ -67,85 +69,50 @@ def fetch(connection: Connection, run_id: str) -> Record:
 
 
 def steps(connection: Connection, run_id: str) -> list[Record]:
-    """Reads the steps of a job, in order; the node that a pipeline puts around them is left out."""
-    found: list[Record] = []
-    with translated():
-        for child in _children(connection, run_id):
-            below = steps(connection, child.run_id) if child.kind == _NODE else []
-            found += below or [child]
-    return found
-
-
-def log_files(connection: Connection, run_id: str) -> dict[str, str]:
-    """Returns the addresses of a run's logs that users should see, by name; they are signed and last some hours."""
-    with translated():
-        document = connection.get(f"{_url(connection, run_id)}/details", _PARAMS)
-    files: dict[str, str] = document.get("logFiles") or {}
-    return {name: url for name, url in files.items() if name.startswith("user_logs/")}
+    """Reads the steps of a job, in order; a node that a pipeline only puts around all of them is left out."""
+    return StepReader(connection, run_id).read()
 
 
 @dataclass
-class LogReader:
-    """Reads a run's log from where it stopped last time; a line is given out when it is whole."""
+class StepReader:
+    """Reads the steps of a job, each time anew; what only holds others is asked for its state no second time."""
 
     connection: Connection
     run_id: str
-    offsets: dict[str, int] = field(default_factory=dict)
-    rests: dict[str, bytes] = field(default_factory=dict)
+    around: str | None = None
+    """The node around all steps, once it is known; from then on a look is one request."""
 
-    def new_lines(self, *, last: bool = False) -> list[str]:
-        """Returns what was written since the last call; `last` gives out an unfinished line too."""
-        lines: list[str] = []
-        for name, url in _first_process(log_files(self.connection, self.run_id)):
-            fresh = self._fresh(name, url)
-            *whole, rest = (self.rests.get(name, b"") + fresh).split(b"\n")
-            self.rests[name] = b"" if last else rest
-            lines += [
-                line.decode("utf-8", "replace").rstrip("\r") for line in whole + ([rest] if last and rest else [])
-            ]
-        return lines
+    def read(self) -> list[Record]:
+        """Returns the steps in the order of their start, those below another right after it."""
+        with translated():
+            found = self._below(self.around or self.run_id)
+            if self.around is None and len(found) == 1 and found[0].kind == _NODE:
+                self.around = found[0].run_id
+                found = self._below(self.around) or found
+            return self._tree(found, 0)
 
-    def _fresh(self, name: str, url: str) -> bytes:
-        offset = self.offsets.get(name, 0)
-        request = HttpRequest("GET", url, headers={"x-ms-range": f"bytes={offset}-", "x-ms-version": "2023-11-03"})
-        try:
-            with translated():
-                content = self._read(request)
-        except NotFoundError:
-            return b""  # the log is announced before it is written
-        self.offsets[name] = offset + len(content)
-        return content
+    def _tree(self, records: list[Record], depth: int) -> list[Record]:
+        tree = []
+        for record in records:
+            tree.append(replace(record, depth=depth))
+            if record.kind == _NODE and record.run_id != self.around:
+                tree += self._tree(self._below(record.run_id), depth + 1)
+        return tree
 
-    def _read(self, request: HttpRequest) -> bytes:
-        try:
-            response = self.connection.send(request, signed=False)
-        except HttpResponseError as error:
-            if error.status_code == 416:  # nothing new
-                return b""
-            raise
-        content: bytes = response.read()
-        return content
+    def _below(self, run_id: str) -> list[Record]:
+        found: list[Record] = []
+        params = dict(PARAMS)
+        while True:
+            page = self.connection.get(f"{address(self.connection, run_id)}/children", params)
+            found += [_record(item) for item in page.get("value") or []]
+            if not page.get("continuationToken"):
+                return _in_order(found)
+            params = {**PARAMS, "$continuationToken": page["continuationToken"]}
 
 
-def _first_process(files: dict[str, str]) -> list[tuple[str, str]]:
-    """Returns the log of the first process; the others of a machine, and the other machines, repeat it."""
-    names = sorted(files, key=lambda name: ("std_log" not in name, name))
-    return [(name, files[name]) for name in names[:1]]
-
-
-def _url(connection: Connection, run_id: str) -> str:
+def address(connection: Connection, run_id: str) -> str:
+    """Returns where run history keeps a run."""
     return f"{connection.data_plane}/history/v1.0{connection.id}/runs/{run_id}"
-
-
-def _children(connection: Connection, run_id: str) -> list[Record]:
-    found: list[Record] = []
-    params = dict(_PARAMS)
-    while True:
-        page = connection.get(f"{_url(connection, run_id)}/children", params)
-        found += [_record(item) for item in page.get("value") or []]
-        if not page.get("continuationToken"):
-            return _in_order(found)
-        params = {**_PARAMS, "$continuationToken": page["continuationToken"]}
 
 
 def _in_order(records: list[Record]) -> list[Record]:
@@ -164,6 +131,8 @@ def _record(document: dict[str, Any]) -> Record:
         started=read_time(document.get("startTimeUtc")),
         ended=read_time(document.get("endTimeUtc")),
         error=_message(document.get("error")),
+        queueing=_told(document.get("queueingInfo")),
+        target=document.get("target") or (document.get("compute") or {}).get("target"),
         tags=document.get("tags") or {},
         properties=document.get("properties") or {},
         sent_by=(document.get("createdBy") or {}).get("userName"),
@@ -173,6 +142,11 @@ def _record(document: dict[str, Any]) -> Record:
 def _message(error: dict[str, Any] | None) -> str | None:
     inner = (error or {}).get("error") or {}
     return str(inner["message"]).strip() if inner.get("message") else None
+
+
+def _told(queueing: dict[str, Any] | None) -> str | None:
+    parts = [str(queueing[key]).strip() for key in ("code", "message") if queueing.get(key)] if queueing else []
+    return ": ".join(parts) or None
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -26,31 +26,37 @@ class MetricReader:
 
     connection: Connection
     run_id: str
-    newest: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    newest: dict[str, Value] = field(default_factory=dict)
+    """The newest value of each key at the last reading."""
+    whole: dict[str, Value] = field(default_factory=dict)
+    """The newest value of each key when all of its values were read."""
     seen: dict[str, set[Value]] = field(default_factory=dict)
 
-    def new_values(self) -> Iterator[tuple[str, list[Value]]]:
-        """Yields each key with the values that came since the last call; what was yielded counts as read."""
+    def new_values(self, *, full: bool = True) -> Iterator[tuple[str, list[Value]]]:
+        """Yields each key with the values that came since the last call; what was yielded counts as read.
+
+        Without `full` only the newest value of each key is read, by one request for all; those between come with the
+        next full reading, which takes one more request for each key that has changed.
+        """
         for key, newest in self._latest().items():
-            if self.newest.get(key) == newest:
-                continue
             known = self.seen.setdefault(key, set())
-            values = [value for value in self._history(key) if value not in known]
+            complete = full and self.whole.get(key) != newest
+            values = [value for value in (self._history(key) if complete else [newest]) if value not in known]
             self.newest[key] = newest
+            if complete:
+                self.whole[key] = newest
             known.update(values)
             if values:
                 yield key, values
 
-    def _latest(self) -> dict[str, tuple[Any, ...]]:
+    def _latest(self) -> dict[str, Value]:
         try:
             with translated():
                 document = self.connection.get(self._url("runs/get"), {"run_id": self.run_id})
         except NotFoundError:
             return {}  # tracking knows a run from its first metric on
         metrics = document["run"].get("data", {}).get("metrics") or []
-        return {
-            metric["key"]: (metric.get("step"), metric.get("timestamp"), str(metric.get("value"))) for metric in metrics
-        }
+        return {metric["key"]: _value(metric) for metric in metrics}
 
     def _history(self, key: str) -> list[Value]:
         values: list[Value] = []

@@ -33,6 +33,7 @@ VERBS = (
     "show",
     "logs",
     "wait",
+    "watch",
     "cancel",
     "resume",
     "register",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phi_azure.outcome import SHOWN
+
 if TYPE_CHECKING:
     from phi_azure.cli.session import Session
     from phi_azure.config import FineTune
     from phi_azure.dataset import Report
     from phi_azure.endpoint import Endpoint
     from phi_azure.model import Model
+    from phi_azure.outcome import Failure
     from phi_azure.run import Run
     from phi_azure.tokens import TokenCount
 
@@ -48,16 +51,33 @@ def tokens_document(count: TokenCount) -> dict[str, object]:
 def run_document(run: Run) -> dict[str, object]:
     """Returns a run with its steps, and the first and the last value of each metric."""
     metrics = {key: points for key, points in run.metrics().items() if points}
+    failed = run.failure()
     return {
         "name": run.name,
         "route": run.route,
         "status": run.status,
+        "since": run.since,
+        "queueing": run.queueing,
+        "failure": _failure(failed) if failed else None,
         "url": run.url,
         "steps": [{"name": s.name, "status": s.status, "started": s.started, "ended": s.ended} for s in run.steps()],
         "metrics": {
             key: {"first": points[0].value, "last": points[-1].value, "steps": points[-1].step}
             for key, points in metrics.items()
         },
+    }
+
+
+def _failure(failed: Failure) -> dict[str, object]:
+    from phi_azure.display import redact
+
+    cause = failed.cause
+    return {
+        "step": failed.step,
+        "reason": failed.reason,
+        "cause": {"name": cause.name, "what": cause.what, "remedy": cause.remedy} if cause else None,
+        "said": [redact(text) for text in failed.said],
+        "log": [redact(line) for line in failed.log[-SHOWN:]],
     }
 
 

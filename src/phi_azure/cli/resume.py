@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from phi_azure.cli.documents import run_document
+from phi_azure.cli.following import follow
 from phi_azure.cli.session import Session, shared_options
-from phi_azure.cli.watch import follow
 
 
 @click.command(epilog="Example: phi-azure resume headline-sentiment-0a1b2c --wait --local")

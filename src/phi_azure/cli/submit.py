@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from phi_azure.cli.documents import job_facts, run_document
+from phi_azure.cli.following import follow
 from phi_azure.cli.session import Session, shared_options
-from phi_azure.cli.watch import follow
 
 if TYPE_CHECKING:
     from phi_azure import FineTune, Workspace

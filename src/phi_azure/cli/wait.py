@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from phi_azure.cli.documents import run_document
+from phi_azure.cli.following import follow
 from phi_azure.cli.session import Number, Session, shared_options
-from phi_azure.cli.watch import follow
 
 
 @click.command(epilog="Example: phi-azure wait headline-sentiment-0a1b2c --timeout 3600")
@@ -17,7 +17,8 @@ from phi_azure.cli.watch import follow
 def command(session: Session, run_name: str, timeout: float | None) -> None:
     """Show a run's progress until it is over.
 
-    The exit code says how it ended: 0 completed, 1 failed, 7 not yet, 8 cancelled.
+    The exit code says how it ended: 0 completed, 1 failed, 7 not yet, 8 cancelled, 11 not responding, 12 paused.
+    Azure may be away for ten minutes; Ctrl-C leaves the run going.
     """
     with session.workspace() as workspace:
         run = workspace.run(run_name)

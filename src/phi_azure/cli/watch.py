@@ -1,20 +1,28 @@
-"""Shows a run until it is over."""
+"""`watch`: see what a run does, until it is over."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import click
 
-if TYPE_CHECKING:
-    from phi_azure.cli.session import Session
-    from phi_azure.run import Run
+from phi_azure.cli.documents import run_document
+from phi_azure.cli.following import follow
+from phi_azure.cli.session import Session, shared_options
+
+_LOG_LINES = 6
 
 
-def follow(session: Session, run: Run, timeout: float | None = None) -> None:
-    """Waits for a run and shows its progress on stderr; an interruption leaves the run alone."""
-    from phi_azure import display
+@click.command(epilog="Example: phi-azure watch headline-sentiment-0a1b2c")
+@click.argument("run_name", metavar="RUN")
+@click.option("--lines", type=click.IntRange(0, 40), default=_LOG_LINES, show_default=True, help="Lines of the log.")
+@shared_options
+@click.pass_obj
+def command(session: Session, run_name: str, lines: int) -> None:
+    """See a run's steps, loss and log until it is over.
 
-    session.watched = run.name
-    view = display.RunView(run.name)
-    with display.watching(session.words(), view) as update:
-        run.wait(timeout=timeout, on_update=update)
-    session.watched = None
+    `wait` with more to look at: the loss as a plot, and the last lines of the log. Ctrl-C leaves the run going. The
+    exit code is that of `wait`.
+    """
+    with session.workspace() as workspace:
+        run = workspace.run(run_name)
+        follow(session, run, log_lines=lines)
+        session.answer(run_document(run), lambda: click.echo(run.status))

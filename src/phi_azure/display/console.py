@@ -20,6 +20,8 @@ SIGNS = {
     "Failed": ("✗", "red"),
     "Canceled": ("⊘", "yellow"),
     "CancelRequested": ("⊘", "yellow"),
+    "NotResponding": ("?", "yellow"),
+    "Paused": ("=", "yellow"),
     "NotStarted": ("·", "dim"),
     "Queued": ("·", "dim"),
 }

@@ -1,12 +1,14 @@
-"""A run while it goes on: redrawn on a terminal, told line by line elsewhere."""
+"""A run while it goes on: redrawn on a terminal and in a notebook, told line by line elsewhere."""
 
 from __future__ import annotations
 
 import math
+import re
 import time
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -15,18 +17,31 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from phi_azure.display.console import RUNNING, SIGNS, print_plain, signed
+from phi_azure.display.console import RUNNING, SIGNS, print_plain, redact, signed
 from phi_azure.display.curves import curve, sparkline
+from phi_azure.display.harmless import harmless
+from phi_azure.display.notebook import NotebookView, in_notebook
 from phi_azure.display.numbers import number, seconds
+from phi_azure.status import OVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
 
-    from phi_azure.run import Step, Update
+    from phi_azure.progress import Step, Update
+    from phi_azure.usual import Usual
 
-PLAIN_EVERY_S = 2.0  # between two lines of numbers where there is no terminal
+PLAIN_EVERY_S = 2.0  # between two lines of numbers where there is no terminal, at first
+_PLAIN_SHARE = 1 / 30  # of the time watched so far, later: some 200 lines in three hours
+REDRAWN_PER_S = 4  # pictures a second at most
+_PLOTTED_FROM = 4  # points that make a plot of several lines worth its place
+_NAMED = {
+    "learning_rate": "rate {}",
+    "grad_norm": "grad norm {}",
+    "tokens": "{} tokens",
+}
+"""Metrics of the moment, in the order in which they are shown."""
 
 
 @dataclass
@@ -34,25 +49,27 @@ class RunView:
     """What is known of a run so far, folded from its updates; renders itself at any moment."""
 
     name: str
+    usual: Usual | None = None
+    """What such runs usually take."""
+    log_lines: int = 0
+    """How many of the last lines of the log are shown, and whether the loss is plotted on several lines."""
     clock: Callable[[], float] = time.monotonic
+    """By which the times go on between two updates."""
     status: str = "Starting"
-    since: float | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: Sequence[Step] = ()
     metrics: dict[str, dict[int, float]] = field(default_factory=dict)
-    last_line: str = ""
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=50))
     progress: float | None = None
-    training_since: tuple[float, float] | None = None
-    """When progress was first seen, and how much it was: what the time left is reckoned from."""
+    note: str | None = None
+    last: tuple[Update, float] | None = None
+    """The last update, and when it came."""
 
     def apply(self, update: Update) -> None:
         """Takes in what is new."""
-        if update.status != self.status or self.since is None:
-            self.status, self.since = update.status, self.clock()
+        self.last = update, self.clock()
+        self.status, self.steps, self.note = update.status, update.steps, update.note
         self.progress = update.progress if update.progress is not None else self.progress
-        if self.progress and self.training_since is None:
-            self.training_since = self.clock(), self.progress
-        self.steps = list(update.steps)
-        self.last_line = update.new_log_lines[-1] if update.new_log_lines else self.last_line
+        self.tail.extend(update.new_log_lines)
         for key, points in update.new_metrics.items():
             self.metrics.setdefault(key, {}).update({point.step: point.value for point in points})
 
@@ -61,52 +78,112 @@ class RunView:
         return [value for _, value in sorted(self.metrics.get(key, {}).items())]
 
     @property
-    def age(self) -> float:
-        """Seconds in the present status, as far as we saw it."""
-        return 0.0 if self.since is None else self.clock() - self.since
+    def now(self) -> datetime:
+        """The time of the run's own clock."""
+        if self.last is None:
+            return datetime.now(timezone.utc)
+        update, came = self.last
+        return update.time + timedelta(seconds=self.clock() - came)
 
-    def __rich__(self) -> Group:
-        """Renders the run for a terminal."""
-        parts: list[RenderableType] = [self._headline(), *self._step_lines()]
-        if losses := self.values("loss"):
-            ends = (number(losses[0]), "dim"), (number(losses[-1]), "bold")
-            parts.append(Text.assemble("  loss ", ends[0], " ", (sparkline(losses), "cyan"), " ", ends[1]))
-            parts.append(Text(f"  {self.numbers()}", style="dim"))
-        elif self.last_line and self.status not in SIGNS:
-            parts.append(Text(f"  {self.last_line}", style="dim", no_wrap=True, overflow="ellipsis"))
-        return Group(*parts)
+    @property
+    def age(self) -> float:
+        """Seconds in the present status."""
+        if self.last is None:
+            return 0.0
+        since = self.last[0].since or self.last[0].time
+        return max(0.0, (self.now - since).total_seconds())
+
+    def state(self) -> str:
+        """Returns the status, its age, and what it usually takes where that is known."""
+        return self.status if self.is_over else f"{self.status} {seconds(self.age)}{self._usually()}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the status is one after which nothing is waited for."""
+        return self.status in OVER
 
     def numbers(self) -> str:
         """Returns the numbers of the moment on one line."""
-        named = {"eval_loss": "validation {}", "learning_rate": "rate {}", "tokens": "{} tokens"}
-        known = [text.format(number(values[-1])) for key, text in named.items() if (values := self.values(key))]
+        known = [text.format(number(values[-1])) for key, text in _NAMED.items() if (values := self.values(key))]
         left = self.seconds_left()
         share = [] if self.progress is None else [f"{self.progress:.0%}"]
         rest = [] if left is None else [f"{seconds(left)} left"]
         return " · ".join([f"step {max(self.metrics.get('loss', {0: 0.0}))}", *share, *rest, *known])
 
     def seconds_left(self) -> float | None:
-        """Reckons how long the training still takes, from its pace so far; None before it is known."""
-        if self.training_since is None or self.progress is None or self.status in SIGNS:
+        """Returns how long the training still takes at its pace so far; None where it is not known, or over."""
+        if self.last is None or self.last[0].seconds_left is None or self.is_over:
             return None
-        since, then = self.training_since
-        done = self.progress - then
-        return (1 - self.progress) * (self.clock() - since) / done if done > 0 and self.progress < 1 else None
+        update, came = self.last
+        return max(0.0, (update.seconds_left or 0.0) - (self.clock() - came))
+
+    def _usually(self) -> str:
+        usual = self.usual.of_state(self.status) if self.usual else None
+        if usual is None or self.usual is None:
+            return ""
+        runs = f"{self.usual.of} run{'s' if self.usual.of > 1 else ''} of {self.usual.alike}"
+        return f" (usually {seconds(usual)}: {runs})"
+
+    def __rich__(self) -> Group:
+        """Renders the run for a terminal."""
+        parts: list[RenderableType] = [self._headline(), *self._step_lines(), *self._curves()]
+        if self.note:
+            parts.append(Text(f"  ! {redact(self.note)}", style="yellow"))
+        parts += [_one_line(f"  {line}") for line in self._log_tail()]
+        return Group(*parts)
 
     def _headline(self) -> RenderableType:
-        rest = f" {seconds(self.age)}  ", (self.name, "bold")
-        if self.status in SIGNS:
-            return Text.assemble(signed(self.status), *rest)
+        if self.is_over:
+            return Text.assemble(signed(self.status), "  ", (self.name, "bold"))
         spinner = Table.grid(padding=(0, 1))
-        spinner.add_row(Spinner("dots", style="cyan"), Text.assemble((self.status, "cyan"), *rest))
+        spinner.add_row(Spinner("dots", style="cyan"), Text.assemble((self.state(), "cyan"), "  ", (self.name, "bold")))
         return spinner
 
     def _step_lines(self) -> list[Text]:
-        now = datetime.now(timezone.utc)
-        return [
-            Text.assemble("  ", "└─ " if index == len(self.steps) - 1 else "├─ ", step_line(step, now))
-            for index, step in enumerate(self.steps)
-        ]
+        return [Text.assemble("  ", branch, step_line(step, self.now)) for branch, step in branches(self.steps)]
+
+    def _curves(self) -> list[Text]:
+        losses, lines = self.values("loss"), []
+        if not losses:
+            return []
+        if self.log_lines and len(losses) >= _PLOTTED_FROM:
+            lines = [Text(f"  {line}", style="cyan") for line in curve(losses, width=48, height=5)]
+        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
+            if values := self.values(key):
+                ends = (number(values[0]), "dim"), (number(values[-1]), "bold")
+                lines.append(Text.assemble(f"  {name} ", ends[0], " ", (sparkline(values), "cyan"), " ", ends[1]))
+        return [*lines, _one_line(f"  {self.numbers()}")]
+
+    def _log_tail(self) -> list[str]:
+        """Returns the last lines of the log: as many as are wanted, or the last one while there is no number yet."""
+        wanted = self.log_lines or (0 if self.values("loss") or self.is_over else 1)
+        return [redact(harmless(line)) for line in list(self.tail)[-wanted:]] if wanted else []
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def branches(steps: Sequence[Step]) -> list[tuple[str, Step]]:
+    """Returns each step with the lines of a tree before it."""
+    found = []
+    for index, step in enumerate(steps):
+        last = _is_last(steps, index)
+        above = ["   " if _is_last_above(steps, index, depth) else "│  " for depth in range(step.depth)]
+        found.append(("".join(above) + ("└─ " if last else "├─ "), step))
+    return found
+
+
+def _is_last(steps: Sequence[Step], index: int) -> bool:
+    """Whether no step of the same parent follows."""
+    after = next((step for step in steps[index + 1 :] if step.depth <= steps[index].depth), None)
+    return after is None or after.depth < steps[index].depth
+
+
+def _is_last_above(steps: Sequence[Step], index: int, depth: int) -> bool:
+    """Whether the step that a step lies below, at some depth, is the last of its parent."""
+    above = next(place for place in range(index, -1, -1) if steps[place].depth == depth)
+    return _is_last(steps, above)
 
 
 def step_line(step: Step, now: datetime) -> Text:
@@ -122,11 +199,15 @@ def step_line(step: Step, now: datetime) -> Text:
 def watching(out: Console, view: RunView) -> Iterator[Callable[[Update], None]]:
     """Shows a run while it goes on; the caller gives each update to the function that this yields.
 
-    On a terminal the picture is redrawn four times a second. Elsewhere a line is printed when the status or a step
-    changes, and numbers at most every two seconds.
+    In a notebook and on a terminal the picture is redrawn four times a second at most. Elsewhere a line is printed when
+    the status, a step or a trouble changes, and numbers at most every two seconds.
     """
-    if out.is_terminal:
-        with Live(view, console=out, refresh_per_second=4, transient=False):
+    if in_notebook():
+        live = NotebookView(view)
+        yield live.apply
+        live.finish()
+    elif out.is_terminal:
+        with Live(view, console=out, refresh_per_second=REDRAWN_PER_S, transient=False):
             yield view.apply
     else:
         plain = _PlainWatch(out, view)
@@ -141,14 +222,22 @@ class _PlainWatch:
     told: dict[str, str] = field(default_factory=dict)
     last_numbers: str = ""
     last_time: float = -math.inf
+    began: float | None = None
 
     def apply(self, update: Update) -> None:
         self.view.apply(update)
-        self._tell(self.view.name, self.view.status)
-        for step in self.view.steps:
+        now = self.view.clock()
+        self.began = now if self.began is None else self.began
+        self._tell("", f"{self.view.name}: {self.view.state()}", key=self.view.status)
+        for branch, step in branches(self.view.steps):
             if step.status != "NotStarted":
-                self._tell(step.name, step_line(step, datetime.now(timezone.utc)).plain, key=step.status)
-        if self.view.clock() - self.last_time >= PLAIN_EVERY_S:
+                indent = "  " * (len(branch) // 3)
+                self._tell(step.run_id, f"{indent}{step_line(step, self.view.now).plain}", key=step.status)
+        if self.view.note:
+            self._tell("note", f"  ! {self.view.note}", key=_without_numbers(self.view.note))
+        else:
+            self.told.pop("note", None)
+        if now - self.last_time >= max(PLAIN_EVERY_S, (now - self.began) * _PLAIN_SHARE):
             self.finish()
 
     def finish(self) -> None:
@@ -156,10 +245,15 @@ class _PlainWatch:
             self.last_numbers, self.last_time = self.view.numbers(), self.view.clock()
             print_plain(self.out, f"    loss {number(self.view.values('loss')[-1])} · {self.last_numbers}")
 
-    def _tell(self, name: str, text: str, key: str | None = None) -> None:
-        if self.told.get(name) != (key or text):
-            self.told[name] = key or text
-            print_plain(self.out, f"  {text}" if key else f"{name}: {text}")
+    def _tell(self, name: str, text: str, key: str) -> None:
+        if self.told.get(name) != key:
+            self.told[name] = key
+            print_plain(self.out, harmless(text))
+
+
+def _without_numbers(text: str) -> str:
+    """Returns what stays the same in a trouble while it lasts."""
+    return re.sub(r"\d+", "", text)
 
 
 def print_curve(out: Console, view: RunView) -> None:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from phi_azure.display.console import SIGNS, console, print_plain, redact, show_facts, signed
 from phi_azure.display.curves import curve
-from phi_azure.display.live import step_line
-from phi_azure.display.numbers import age, number
+from phi_azure.display.live import branches, step_line
+from phi_azure.display.numbers import age, number, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,10 +37,12 @@ def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
             print_plain(out, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def show_runs(out: Console, runs: Sequence[RunInfo], submit: str = "phi-azure submit job.yaml") -> None:
-    """Prints runs, a line each; where there are none, the command that starts one."""
+def show_runs(
+    out: Console, runs: Sequence[RunInfo], nothing: str = "No runs yet. Start one: phi-azure submit job.yaml"
+) -> None:
+    """Prints runs, a line each; where there are none, what to say then."""
     rows = [[run.name, run.status, run.route, age(run.created)] for run in runs]
-    show_table(out, ["run", "status", "route", "started"], rows, empty=f"No runs yet. Start one: {submit}")
+    show_table(out, ["run", "status", "route", "sent"], rows, empty=nothing)
 
 
 def show_models(out: Console, models: Sequence[ModelInfo]) -> None:
@@ -57,14 +59,30 @@ def show_endpoints(out: Console, endpoints: Sequence[EndpointInfo]) -> None:
 
 def show_run(out: Console, run: Run, url: str | None) -> None:
     """Prints a run with its steps, its curve and its last numbers; `url` is its page, where it has one."""
-    show_facts(out, {"run": run.name, "route": run.route, "status": run.status, "reason": run.error, "see": url})
-    for step in run.steps():
-        print_plain(out, f"  {step_line(step, datetime.now(timezone.utc)).plain}")
+    failed = run.failure()
+    facts = {"run": run.name, "route": run.route, "status": _state(run), "reason": run.error}
+    if failed:
+        facts |= {"failed in": failed.step, "reason": failed.reason or run.error}
+        facts |= {"cause": failed.cause.what, "do": failed.cause.remedy} if failed.cause else {}
+    show_facts(out, {**facts, "see": url})
+    for branch, step in branches(run.steps()):
+        print_plain(out, f"  {branch}{step_line(step, datetime.now(timezone.utc)).plain}")
     metrics = run.metrics()
     losses = [point.value for point in metrics.get("loss", [])]
     for line in curve(losses, width=min(64, out.width - 12)) if len(losses) > 1 else []:
         print_plain(out, line)
     show_facts(out, {key: number(points[-1].value) for key, points in metrics.items() if points})
+
+
+def _state(run: Run) -> str:
+    """Returns the status, since when, what it usually takes, and why it waits, as far as these are known."""
+    if run.over or run.since is None:
+        return f"{run.status}, {age(run.since)}" if run.since else run.status
+    lasts = seconds((datetime.now(timezone.utc) - run.since).total_seconds())
+    usual = run.usual()
+    usually = usual.of_state(run.status) if usual else None
+    told = f"{run.status} for {lasts}" + (f", usually {seconds(usually)}" if usually is not None else "")
+    return f"{told}: {run.queueing}" if run.queueing else told
 
 
 def show_workspace(

@@ -29,8 +29,9 @@ _RUN_CHANGE = Object(
 )
 _UNKNOWN_HERE = (  # members of a run that the service writes and the emulator has nothing to say about
     "runDefinition", "jobSpecification", "primaryMetricName", "createdFrom", "completeUri", "diagnosticsUri",
-    "computeRequest", "compute", "queueingInfo",
+    "computeRequest", "compute",
 )  # fmt: skip
+_LOGS = ("user_logs/", "system_logs/", "azureml-logs/", "logs/")  # of the user's program; of the service's own
 _RUNDATA_BODY = Object(
     "GetRunData",
     {"runId": TEXT, "selectRunMetadata": FLAG, "selectRunDefinition": FLAG, "selectJobSpecification": FLAG},
@@ -64,11 +65,11 @@ def get_details(call: Call, run: str, **_: str) -> Response:
     document = _run(call, run)
     prefix = f"ExperimentRun/dcid.{document['id']}/"
     account = call.emulator.account
-    logs = call.emulator.blobs.find(ARTIFACT_CONTAINER, prefix + "user_logs/")
+    logs = [blob for folder in _LOGS for blob in call.emulator.blobs.find(ARTIFACT_CONTAINER, prefix + folder)]
     return answer(
         {
             "runId": document["id"],
-            "target": None,
+            "target": document.get("target"),
             "status": document["status"],
             "startTimeUtc": _time(document["started"]),
             "endTimeUtc": _time(document["ended"]),
@@ -220,7 +221,8 @@ def _shown(call: Call, run: Document) -> Document:
         "parameters": {},
         "actionUris": {},
         "scriptName": None,
-        "target": None,
+        "target": run.get("target"),
+        "queueingInfo": run.get("queueing"),
         "uniqueChildRunComputeTargets": [],
         "tags": call.emulator.store.labels((call.scope.key + run["id"]).lower(), "tag"),
         "settings": {},

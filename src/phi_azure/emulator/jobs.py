@@ -17,7 +17,7 @@ from phi_azure.emulator.wire import (
     answer,
     name_rule,
     not_found,
-    page,
+    page_of,
     system_data,
 )
 
@@ -284,6 +284,7 @@ def _create_runs(call: Call, job: Document) -> None:
             "title": step["name"],
             "step": step["name"],
             "type": runs.RUN_TYPES["step"],
+            "target": step["machines"]["cluster"],
         }
         runs.create(store, prefix, common | child)
 
@@ -310,10 +311,22 @@ def get_job(call: Call, name: str, **_: str) -> Response:
 
 def list_jobs(call: Call, **_: str) -> Response:
     """Answers the workspace's jobs, newest first."""
-    view = call.request.args.get("listViewType", "ActiveOnly").lower()
-    wanted = {"activeonly": {False}, "archivedonly": {True}}.get(view, {False, True})
-    found = [_settled(call, job["name"]) for job in call.emulator.store.find("job", call.scope.key)]
-    return page([_shown(call, job) for job in found if job["archived"] in wanted])
+    asked = call.request.args
+    wanted = {"activeonly": {False}, "archivedonly": {True}}.get(
+        asked.get("listViewType", "ActiveOnly").lower(), {False, True}
+    )
+    kind, tag = asked.get("jobType", "").lower(), asked.get("tag")
+    found = [
+        job
+        for job in call.emulator.store.find("job", call.scope.key)
+        if job["archived"] in wanted and kind in {"", job["type"].lower()}
+    ]
+    tagged = [job for job in found if tag is None or tag in _tags(call, job)]
+    return page_of(call, tagged, lambda job: _shown(call, _settled(call, job["name"])))
+
+
+def _tags(call: Call, job: Document) -> Document:
+    return call.emulator.store.labels(call.scope.key + job["name"].lower(), "tag")
 
 
 def cancel_job(call: Call, name: str, **_: str) -> Response:
@@ -400,7 +413,7 @@ def _shown(call: Call, job: Document) -> Document:
     body = job["body"]
     properties: Document = {
         "description": body.get("description"),
-        "tags": call.emulator.store.labels(call.scope.key + job["name"].lower(), "tag"),
+        "tags": _tags(call, job),
         "properties": run["properties"],
         "displayName": run["title"],
         "status": run["status"],

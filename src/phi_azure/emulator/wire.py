@@ -6,7 +6,8 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 from werkzeug.wrappers import Response
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from phi_azure.emulator.app import Emulator
 
+T = TypeVar("T")
+PAGE = 100  # of jobs; how many Azure puts on a page is not documented
 MANAGEMENT = "management.azure.com"
 REGIONAL = "<region>.api.azureml.ms"
 STORAGE = "<account>.blob.core.windows.net"
@@ -197,6 +200,16 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
 def page(values: list[Any]) -> Response:
     """Returns a list as ARM pages it; everything fits on one page."""
     return answer({"value": values, "nextLink": None})
+
+
+def page_of(call: Call, found: Sequence[T], show: Callable[[T], Any]) -> Response:
+    """Returns one page of a list that may be long: the part after `$skip`, and the address of the next."""
+    start = int(call.request.args.get("$skip") or 0)
+    following = None
+    if len(found) > start + PAGE:
+        query = {**call.request.args.to_dict(), "$skip": str(start + PAGE)}
+        following = f"https://{MANAGEMENT}{call.request.path}?{urlencode(query)}"
+    return answer({"value": [show(one) for one in found[start : start + PAGE]], "nextLink": following})
 
 
 def not_found(message: str, detail: tuple[str, str] | None = None) -> WireError:
