@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from azure.core import PipelineClient
 from azure.core.pipeline import policies
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
 from phi_azure import __version__
+from phi_azure.azure.transport import ClockTransport
 from phi_azure.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -61,12 +61,18 @@ class Connection:
     @cached_property
     def ml(self) -> MLClient:
         """Azure's own client of the workspace."""
-        return _quiet_client(self.credential, self.subscription_id, self.resource_group, self.workspace)
+        scope = (self.subscription_id, self.resource_group, self.workspace)
+        return _quiet_client(self.credential, *scope, transport=self.transport)
 
     @cached_property
     def registry(self) -> MLClient:
         """Azure's own client of the registry that holds the Phi models and the pipeline component."""
-        return _quiet_client(self.credential, registry_name=REGISTRY)
+        return _quiet_client(self.credential, registry_name=REGISTRY, transport=self.transport)
+
+    @cached_property
+    def transport(self) -> ClockTransport:
+        """What all requests of this connection leave by."""
+        return ClockTransport(self.clock, connection_timeout=_CONNECT_S, read_timeout=_ANSWER_S)
 
     @cached_property
     def properties(self) -> dict[str, Any]:
@@ -112,36 +118,25 @@ class Connection:
     @cached_property
     def _client(self) -> Any:
         token = policies.BearerTokenCredentialPolicy(self.credential, _SCOPE)
-        return PipelineClient("", policies=[*_policies(), token], transport=_Transport(self.clock))
+        return PipelineClient("", policies=[*_policies(), token], transport=self.transport)
 
     @cached_property
     def _bare_client(self) -> Any:
-        return PipelineClient("", policies=_policies(), transport=_Transport(self.clock))
+        return PipelineClient("", policies=_policies(), transport=self.transport)
 
     def close(self) -> None:
         """Closes what was opened."""
-        for name in ("_client", "_bare_client"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
-
-
-class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it lazily, without a type
-    """Azure's own transport; between two tries it waits by our clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(connection_timeout=_CONNECT_S, read_timeout=_ANSWER_S)
-        self._clock = clock
-
-    def sleep(self, duration: float) -> None:
-        """Lets the time between two tries pass."""
-        self._clock.sleep(duration)
+        if "transport" in self.__dict__:
+            self.transport.close()
 
 
 def _policies() -> list[Any]:
     return [policies.HeadersPolicy(), policies.UserAgentPolicy(USER_AGENT), policies.RetryPolicy()]
 
 
-def _quiet_client(credential: TokenCredential, *scope: str, registry_name: str | None = None) -> MLClient:
+def _quiet_client(
+    credential: TokenCredential, *scope: str, transport: ClockTransport, registry_name: str | None = None
+) -> MLClient:
     """Makes Azure's client; it says nothing on stdout, and sends no telemetry."""
     from azure.ai.ml import MLClient
     from azure.ai.ml._artifacts import _blob_storage_helper
@@ -159,4 +154,5 @@ def _quiet_client(credential: TokenCredential, *scope: str, registry_name: str |
         show_progress=False,
         enable_telemetry=False,
         user_agent=USER_AGENT,
+        transport=transport,
     )
