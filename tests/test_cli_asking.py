@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -106,3 +107,18 @@ def test_batch_refuses_bad_rows(phi: Command, prompts: Path) -> None:
     assert code == 3
     assert "prompts.jsonl:2: " in err
     assert "prompts.jsonl:3: it is not JSON" in err
+
+
+def test_playground_prints_its_address_and_ends_by_ctrl_c(phi: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is all that is on stdout."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phi_azure.cli.playground.wait_for_ever", interrupt)
+
+    code, out, err = phi("playground", "base-endpoint/blue", "--against", "base-endpoint")
+
+    assert code == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{22}/\n", out)
+    assert "Ctrl-C ends it" in err

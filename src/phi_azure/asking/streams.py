@@ -24,7 +24,7 @@ class Stream(Iterator[str]):
     Args:
         pieces: what is said, piece by piece; closed at the end.
         answer: the whole, where it is known from the beginning.
-        began: `time.perf_counter()` when the question was sent.
+        began: `time.perf_counter()` when the question was sent; None is now.
         deployment: which one answers, where the endpoint says so.
 
     Raises:
@@ -36,12 +36,12 @@ class Stream(Iterator[str]):
         pieces: Generator[Piece, None, None],
         *,
         answer: Answer | None = None,
-        began: float = 0.0,
+        began: float | None = None,
         deployment: str | None = None,
     ) -> None:
         self._pieces = pieces
         self._whole = answer
-        self._began = began
+        self._began = time.perf_counter() if began is None else began
         self._deployment = deployment
         self._said: list[str] = []
         self._first_s: float | None = None

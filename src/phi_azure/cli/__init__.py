@@ -40,6 +40,7 @@ VERBS = (
     "deploy",
     "chat",
     "batch",
+    "playground",
     "download",
     "costs",
     "down",

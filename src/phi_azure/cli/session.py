@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., object]")
 _FOLDER = ".phi-azure"
 _IN_A_WORKSPACE = (
-    "submit|runs|show|logs|wait|watch|cancel|resume|register|deploy|chat|batch|download|costs|down|models --registered"
+    "submit|runs|show|logs|wait|watch|cancel|resume|"
+    "register|deploy|chat|batch|playground|download|costs|down|models --registered"
 )
 _COMMAND = re.compile(
     rf"(?<=`)phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*(?=`)|^phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*$"
