@@ -3,6 +3,7 @@
 const at = (id) => document.getElementById(id);
 const [prompt, system, temperature, tokens] = ["prompt", "system", "temperature", "tokens"].map(at);
 let sides = [];
+let touched = false; // whether somebody has typed already
 let asking = null; // the AbortController of the round that is on its way
 
 function make(tag, className = "", text = "") {
@@ -64,8 +65,9 @@ function refresh() {
 
 async function send(event) {
   event?.preventDefault();
+  await ready;
   const asked = settings();
-  if (asking || !asked.prompt || !tokens.validity.valid) return;
+  if (asking || !sides.length || !asked.prompt || !tokens.validity.valid) return;
   notice("");
   asking = new AbortController();
   at("send").hidden = true;
@@ -221,12 +223,15 @@ async function start() {
   at("file").textContent = `Kept in ${about.file}`;
   const kept = await (await call("prompts")).json();
   show(kept);
-  if (kept.prompts.length) take({ ...kept.prompts[0], prompt: "" });
+  if (kept.prompts.length && !touched) take({ ...kept.prompts[0], prompt: "" }); // its settings
   refresh();
 }
 
 at("composer").addEventListener("submit", send);
-at("composer").addEventListener("input", refresh);
+at("composer").addEventListener("input", () => {
+  touched = true;
+  refresh();
+});
 at("stop").addEventListener("click", () => asking?.abort());
 at("show-prompts").addEventListener("click", () => drawer(!at("prompts").classList.contains("open")));
 prompt.addEventListener("keydown", (event) => {
@@ -237,4 +242,4 @@ document.addEventListener("keydown", (event) => {
   drawer(false);
   asking?.abort();
 });
-guarded(start);
+const ready = guarded(start);
