@@ -44,6 +44,7 @@ def test_each_request_is_a_case(stage: Stage, subtests: pytest.Subtests) -> None
     assert names[-1] == f"{len(names)} GET management .../local/jobs unheard"
 
 
+@pytest.mark.killing
 @pytest.mark.parametrize(
     ("route", "options"),
     [("serverless", ()), ("managed", ("--no-preflight",))],  # the preflight only reads: once is enough

@@ -6,16 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phi_azure import catalog
+from phi_azure import catalog, receipts
 from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
 from phi_azure.config.component import COMPONENT
 from phi_azure.content import content, run_name
 from phi_azure.errors import ConfigError, ConflictError, NotFoundError
 from phi_azure.events import Event
+from phi_azure.receipts import filing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from phi_azure.azure.attempts import Attempts
     from phi_azure.azure.catalogue import BaseModel
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from phi_azure.azure.data import Rows
     from phi_azure.azure.order import Order
     from phi_azure.azure.runs import Record
+    from phi_azure.dataset import Report
     from phi_azure.events import OnEvent, OnProgress
+    from phi_azure.receipts import Sent
     from phi_azure.run import Run
 
 
@@ -39,6 +43,10 @@ class Terms:
     """None on Azure's own, and where instance types are named."""
     rows: Mapping[str, Rows]
     """What it reads, by `training`, `validation` and `test`."""
+    written: FineTune
+    """The job as a person wrote it."""
+    report: Report
+    """What the check of its files found."""
 
     @property
     def size(self) -> str | None:
@@ -46,19 +54,35 @@ class Terms:
         return self.machines.size if self.machines else None
 
     @property
+    def digests(self) -> dict[str, str]:
+        """The hash of each file, by what it is for."""
+        return {split: rows.digest for split, rows in self.rows.items()}
+
+    @property
     def content(self) -> str:
         """The hash of all that changes what is trained."""
-        digests = {split: rows.digest for split, rows in self.rows.items()}
-        return content(self.job, self.base.key, self.size, digests)
+        return content(self.job, self.base.key, self.size, self.digests)
+
+    def kept(self) -> Sent:
+        """Returns what the receipt keeps of it."""
+        return receipts.sent_facts(self.written, self.report, self.digests, self.base.defaults, self.size)
 
 
 class Submission:
     """A job that can be sent; made by `Workspace.prepare`, which only reads."""
 
-    def __init__(self, connection: Connection, terms: Terms, attempts: Attempts, standing: Record | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        terms: Terms,
+        attempts: Attempts,
+        standing: Record | None,
+        receipts: Path | None = None,
+    ) -> None:
         self._connection = connection
         self._attempts = attempts
         self._standing = standing
+        self._receipts = receipts
         self.terms = terms
 
     @property
@@ -86,11 +110,23 @@ class Submission:
         if self.before:
             say("job", self.before)
         if self._standing is None:
+            self._keep(say)
             self._send(say, on_progress)
             say("job", f"sent {self.run_name}")
+        if self._receipts:
+            filing.answered(self._receipts / self.run_name)
         run = runs_of_ours.load(self._connection, self.run_name, on_event)
         run.attached = self.is_sent
         return run
+
+    def _keep(self, say: Callable[[str, str], None]) -> None:
+        """Keeps what only this machine knows; a disk that takes nothing does not stop a job."""
+        if self._receipts is None:
+            return
+        try:
+            filing.write_sent(self._receipts / self.run_name, self.terms.kept())
+        except OSError as error:
+            say("receipt", f"{self._receipts} cannot be written, and nothing is kept there: {error}")
 
     def _send(self, say: Callable[[str, str], None], on_progress: OnProgress | None) -> None:
         from phi_azure.azure import managed, runs, serverless
@@ -149,19 +185,25 @@ class Submission:
         )
 
 
-def prepare(connection: Connection, job: FineTune, *, again: bool = False) -> Submission:
+def prepare(
+    connection: Connection, job: FineTune, report: Report, *, again: bool = False, receipts: Path | None = None
+) -> Submission:
     """Settles what a job leaves open, and looks for the same job in the workspace; makes nothing.
 
     Args:
         connection: the workspace.
         job: as a person wrote it.
-        again: send it although it goes on, or has ended well.
+        report: the check of its files.
+        again: send it although it goes on, or has ended well; not once more where such a command was cut.
+        receipts: the folder of all receipts; None keeps none.
     """
     from phi_azure.azure import attempts
 
-    terms = _terms(connection, job)
+    terms = _terms(connection, job, report)
     found = attempts.look(connection, run_name(job.name, terms.content), terms.content)
-    return Submission(connection, terms, found, None if again else found.standing)
+    standing = found.standing
+    cut = standing and receipts and filing.is_due(receipts / standing.run_id)
+    return Submission(connection, terms, found, standing if cut or not again else None, receipts)
 
 
 def teller(on_event: OnEvent | None) -> Callable[[str, str], None]:
@@ -174,9 +216,10 @@ def teller(on_event: OnEvent | None) -> Callable[[str, str], None]:
     return say
 
 
-def _terms(connection: Connection, job: FineTune) -> Terms:
+def _terms(connection: Connection, job: FineTune, report: Report) -> Terms:
     from phi_azure.azure import catalogue, data
 
+    written = job
     if isinstance(job.model, LocalModel):
         base = catalogue.read_own(job.model.path)
     else:
@@ -187,7 +230,7 @@ def _terms(connection: Connection, job: FineTune) -> Terms:
         files["test"] = job.test_data
     machines = _machines(connection, job, base)
     rows = {split: data.identify(connection, path) for split, path in files.items() if path is not None}
-    return Terms(job, base, machines, rows)
+    return Terms(job, base, machines, rows, written, report)
 
 
 def _machines(connection: Connection, job: FineTune, base: BaseModel) -> Machines | None:

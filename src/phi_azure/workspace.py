@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from phi_azure.submission import Submission
 
 CONFIG = "config.json"
+RECEIPTS = ".phi-azure/receipts"
 _IDS = ("subscription_id", "resource_group", "workspace_name")
 _DOWNLOAD = "Download it in the studio (the workspace's name, top right), or work on this machine: --local."
 
@@ -61,6 +62,7 @@ class Workspace:
         credential: anything of azure-identity; None takes the usual chain: environment, managed identity, az login.
         on_event: is told what is made, reused and uploaded on the way.
         clock: the time by which it waits; None takes the machine's. `phi_azure.testing` has one that a test turns.
+        receipts: a folder for what is kept of each run, see `report`; None keeps nothing.
     """
 
     def __init__(
@@ -72,19 +74,32 @@ class Workspace:
         *,
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
+        receipts: Path | str | None = None,
     ) -> None:
+        self.receipts = Path(receipts) if receipts else None
         self._connection = _connect(subscription_id, resource_group, name, credential, clock)
         self._close: Callable[[], None] = lambda: None
         self._on_event = on_event
 
     @classmethod
-    def from_config(cls, path: Path | str | None = None, credential: TokenCredential | None = None) -> Workspace:
+    def from_config(
+        cls,
+        path: Path | str | None = None,
+        credential: TokenCredential | None = None,
+        *,
+        receipts: Path | str | None = RECEIPTS,
+    ) -> Workspace:
         """Opens the workspace that Azure's config.json names: the file given, or the first here or in a folder above.
+
+        Args:
+            path: the file, or its folder.
+            credential: see `Workspace`.
+            receipts: likewise; as it comes, a folder below the current one.
 
         Raises:
             ConfigError: there is no such file, or it does not name a workspace.
         """
-        return cls(*_read_config(_find_config(path)), credential)
+        return cls(*_read_config(_find_config(path)), credential, receipts=receipts)
 
     @classmethod
     def local(
@@ -111,7 +126,12 @@ class Workspace:
         check_weights(weights or {})
         opened = open_folder(Path(folder), weights=weights)
         made = cls(
-            opened.subscription_id, opened.resource_group, opened.workspace, opened.credential, on_event=on_event
+            opened.subscription_id,
+            opened.resource_group,
+            opened.workspace,
+            opened.credential,
+            on_event=on_event,
+            receipts=Path(folder) / "receipts",
         )
         made._connection = replace(made._connection, local=True)
         made._close = opened.close
@@ -178,13 +198,21 @@ class Workspace:
         job = job if job is None or isinstance(job, FineTune) else FineTune.from_yaml(job)
         return preflight.run(self._connection, job)
 
-    def prepare(self, job: FineTune | Path | str, *, again: bool = False, preflight: bool = True) -> Submission:
+    def prepare(
+        self,
+        job: FineTune | Path | str,
+        report: dataset.Report | None = None,
+        *,
+        again: bool = False,
+        preflight: bool = True,
+    ) -> Submission:
         """Settles what a job leaves open, and looks whether the same job was sent before; makes nothing.
 
         The same job has the same knobs, model, machines and data; tags, and limits of price and time, do not count.
 
         Args:
-            job: the job or its file; its data is not checked here.
+            job: the job or its file.
+            report: what `check_data` found; None checks the data here.
             again: send it although it goes on, or has ended well.
             preflight: where it cannot be settled, say all that would stop it, not the first of it.
 
@@ -194,8 +222,9 @@ class Workspace:
         from phi_azure import submission
 
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
+        report = report or check_data(job)
         try:
-            return submission.prepare(self._connection, job, again=again)
+            return submission.prepare(self._connection, job, report, again=again, receipts=self.receipts)
         except PhiAzureError:
             if preflight:
                 self.preflight(job).raise_for_errors()
@@ -229,7 +258,6 @@ class Workspace:
                 not take it; of those that the preflight finds, nothing was made.
         """
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
-        check_data(job)
         prepared = self.prepare(job, again=again, preflight=preflight)
         if preflight and not prepared.is_sent:
             self.preflight(job).raise_for_errors()
@@ -242,6 +270,28 @@ class Workspace:
         _refuse_no_name("run", name)
         with translated():
             return runs_of_ours.load(self._connection, name, self._on_event)
+
+    def report(self, run: Run | str, out: Path | str | None = None) -> Path:
+        """Writes the receipt of a run as it stands now, and returns its page, which needs no network.
+
+        In `receipts/RUN`: the page, the job with nothing left open, who set each value, data hashes, versions, plan
+        and actual time and price, steps, metrics as JSON and CSV, lineage. All but origins, plan and examples are read
+        from Azure, from any machine; those three are where the job was sent. No secret is in it.
+
+        Args:
+            run: the run or its name.
+            out: the page alone goes there; None takes the folder of receipts.
+        """
+        from phi_azure import display, receipts
+
+        run = self.run(run) if isinstance(run, str) else run
+        folder = (self.receipts or Path(RECEIPTS)) / run.name
+        receipt = receipts.gather(self._connection, run, receipts.read_sent(folder))
+        page = display.receipt_page(receipt)
+        if out is None:
+            return receipts.write(folder, receipt, page)
+        receipts.replace(Path(out), page)
+        return Path(out)
 
     def runs(self, limit: int = 50, *, everybodys: bool = False, status: str | None = None) -> list[RunInfo]:
         """Lists the jobs that phi_azure sent, from any machine, newest first; it knows them by their tag.

@@ -38,8 +38,8 @@ def again(connection: Connection, name: str) -> str:
         if earlier.tags.get(RESUMES_TAG) == name and earlier.status not in attempts.LOST:
             return earlier.run_id
     with translated():
-        kind = _job(connection, name, _API["Pipeline"])["jobType"]
-        body = resumed_body(_job(connection, name, _API[kind]), name)
+        found = document(connection, name)
+        kind, body = found["jobType"], resumed_body(found, name)
         body["displayName"] = sent.free
         address = f"{MANAGEMENT}{connection.id}/jobs/{sent.free}"
         connection.send(HttpRequest("PUT", address, params={"api-version": _API[kind]}, json={"properties": body}))
@@ -70,6 +70,12 @@ def _asked(output: dict[str, Any]) -> dict[str, Any]:
         for key, value in output.items()
         if key in {"jobOutputType", "assetName", "mode"} and value is not None
     }
+
+
+def document(connection: Connection, name: str) -> dict[str, Any]:
+    """Reads the body of a job, in the version of the interface that knows its kind."""
+    body = _job(connection, name, _API["Pipeline"])
+    return body if body["jobType"] == "Pipeline" else _job(connection, name, _API[body["jobType"]])
 
 
 def _job(connection: Connection, name: str, version: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ VERBS = (
     "logs",
     "wait",
     "watch",
+    "report",
     "cancel",
     "resume",
     "register",

@@ -9,6 +9,7 @@ import click
 
 from phi_azure.cli.documents import job_facts, run_document
 from phi_azure.cli.following import follow
+from phi_azure.cli.report import receipt_at_end
 from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflig
     from phi_azure.workspace import check_data
 
     job = FineTune.from_yaml(file)
-    display.show_facts(session.words(), job_facts(job, check_data(job), session))
+    report = check_data(job)
+    display.show_facts(session.words(), job_facts(job, report, session))
     with session.workspace() as workspace:
-        prepared = workspace.prepare(job, again=again, preflight=not no_preflight)
+        prepared = workspace.prepare(job, report, again=again, preflight=not no_preflight)
         if prepared.before:
             session.say(prepared.before)
         if not prepared.is_sent:
@@ -43,7 +45,8 @@ def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflig
         with display.copying(session.words()) as on_progress:
             run = prepared.send(on_progress=on_progress)
         if wait:
-            follow(session, run)
+            with receipt_at_end(session, workspace, run):
+                follow(session, run)
         session.answer({**run_document(run), "attached": run.attached}, lambda: click.echo(run.name))
 
 

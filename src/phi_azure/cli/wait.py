@@ -6,6 +6,7 @@ import click
 
 from phi_azure.cli.documents import run_document
 from phi_azure.cli.following import follow
+from phi_azure.cli.report import receipt_at_end
 from phi_azure.cli.session import Number, Session, shared_options
 
 
@@ -22,5 +23,6 @@ def command(session: Session, run_name: str, timeout: float | None) -> None:
     """
     with session.workspace() as workspace:
         run = workspace.run(run_name)
-        follow(session, run, timeout)
+        with receipt_at_end(session, workspace, run):
+            follow(session, run, timeout)
         session.answer(run_document(run), lambda: click.echo(run.status))

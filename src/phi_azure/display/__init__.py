@@ -2,7 +2,7 @@
 
 from phi_azure.display.batches import asking, batch_numbers
 from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
-from phi_azure.display.console import busy, console, done, failed, print_plain, redact, show_facts
+from phi_azure.display.console import busy, console, done, failed, print_plain, show_facts
 from phi_azure.display.costs import show_costs, show_removals
 from phi_azure.display.curves import BARS, curve, sparkline
 from phi_azure.display.harmless import harmless
@@ -12,6 +12,7 @@ from phi_azure.display.page import preview_page
 from phi_azure.display.plan import show_plan
 from phi_azure.display.preflight import show_preflight
 from phi_azure.display.preview import show_preview
+from phi_azure.display.receipt import receipt_page
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
@@ -23,6 +24,7 @@ from phi_azure.display.tables import (
     show_workspace,
 )
 from phi_azure.display.transfers import copying
+from phi_azure.secrecy import redact
 
 __all__ = [
     "BARS",
@@ -43,6 +45,7 @@ __all__ = [
     "print_curve",
     "print_plain",
     "quote",
+    "receipt_page",
     "redact",
     "seconds",
     "show_costs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from phi_azure.display.numbers import seconds
+from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,14 +26,6 @@ SIGNS = {
     "Queued": ("·", "dim"),
 }
 RUNNING = ("●", "cyan")
-_SECRETS = re.compile(
-    r"""((?:[?&;\s"'](?:sig|sv_sig|code|access_token)=)|Bearer\s+|(?:primaryKey|secondaryKey|AccountKey|client_secret)["']?\s*[:=]\s*["']?)[^&\s"',;]+"""
-)
-
-
-def redact(text: str) -> str:
-    """Takes signatures, tokens and keys out of a text that is not ours, such as a log line or a service's message."""
-    return _SECRETS.sub(r"\1***", text)
 
 
 def console(*, stderr: bool = False) -> Console:

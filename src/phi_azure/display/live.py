@@ -17,11 +17,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from phi_azure.display.console import RUNNING, SIGNS, print_plain, redact, signed
+from phi_azure.display.console import RUNNING, SIGNS, print_plain, signed
 from phi_azure.display.curves import curve, sparkline
 from phi_azure.display.harmless import harmless
 from phi_azure.display.notebook import NotebookView, in_notebook
 from phi_azure.display.numbers import number, seconds
+from phi_azure.secrecy import redact
 from phi_azure.status import OVER
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.display.console import RUNNING, SIGNS, redact
+from phi_azure.display.console import RUNNING, SIGNS
 from phi_azure.display.harmless import harmless
 from phi_azure.display.numbers import seconds
 from phi_azure.display.plots import plot
+from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

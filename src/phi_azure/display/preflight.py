@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from phi_azure.display.console import redact
+from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
     from rich.console import Console

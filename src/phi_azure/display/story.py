@@ -9,7 +9,8 @@ from rich.box import ROUNDED
 from rich.table import Table
 from rich.text import Text
 
-from phi_azure.display.console import print_plain, redact
+from phi_azure.display.console import print_plain
+from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from phi_azure.display.console import SIGNS, console, print_plain, redact, show_facts, signed
+from phi_azure.display.console import SIGNS, console, print_plain, show_facts, signed
 from phi_azure.display.curves import curve
 from phi_azure.display.live import branches, step_line
 from phi_azure.display.numbers import age, number, seconds
+from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
