@@ -62,11 +62,15 @@ def test_nothing_is_not_asked(emulator: Azure, workspace: Workspace, message: st
 
 
 def test_a_taken_name_is_refused(workspace: Workspace) -> None:
-    """What is there is never overwritten."""
-    workspace.deploy_base(name="base-endpoint")
+    """What somebody else has made is never overwritten."""
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-    with pytest.raises(ConflictError, match="already"):
+    workspace.ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="base-endpoint")).result()
+
+    with pytest.raises(ConflictError, match="already") as caught:
         workspace.deploy_base(name="base-endpoint")
+
+    assert "base-endpoint-2" in str(caught.value.remedy)
 
 
 def test_a_bad_name_is_refused_before_anything_is_sent(emulator: Azure, workspace: Workspace) -> None:

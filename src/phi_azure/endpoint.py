@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.asking.answers import Answer, Kind, Question
 from phi_azure.asking.pace import Pace
 from phi_azure.asking.prompts import conversation, is_empty, prompts_of
-from phi_azure.errors import ConfigError, PhiAzureError
+from phi_azure.errors import ConfigError, ConflictError, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openai import OpenAI
 
     from phi_azure.asking.batch import OnBatchProgress
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.asker import Asker
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Found
+    from phi_azure.azure.rollout import Deployment
 
 __all__ = ["Answer", "Endpoint", "EndpointInfo", "Kind"]
 _AT_ONCE = 64  # questions of one program, from all its threads
@@ -181,13 +184,81 @@ class Endpoint:
         url, key = self._asker.base_url(deployment)
         return openai_client.client(url, key, deployment, through_requests=self._connection.local, **options)
 
-    def logs(self, lines: int = 100) -> str:
-        """Returns the end of a managed endpoint's log; a serverless one has none."""
+    def logs(self, lines: int = 100, *, deployment: str | None = None) -> str:
+        """Returns the end of a deployment's log, of that with most traffic if none is named; serverless has none."""
         from phi_azure.azure import endpoints
 
         if self.kind == "serverless":
             raise PhiAzureError(f"{self.name} is serverless; Azure keeps its log.")
-        return endpoints.logs(self._connection, self.name, lines)
+        if deployment is None:
+            found = self.deployments()
+            if not found:
+                raise NotFoundError(f"{self.name} has no deployment.")
+            deployment = max(found, key=lambda one: one.traffic).name
+        return endpoints.logs(self._connection, self.name, deployment, lines)
+
+    def deployments(self) -> list[Deployment]:
+        """Lists what stands behind a managed endpoint, with its share of the traffic."""
+        from phi_azure.azure import rollout
+
+        self._refuse_serverless()
+        return rollout.deployments(self._connection, self.name)
+
+    def shift(self, traffic: Mapping[str, int]) -> list[Deployment]:
+        """Divides the questions among the deployments, in percent; what is left goes to the one that is not named.
+
+        Raises:
+            ConfigError: a deployment that is not there, or shares that do not make a hundred.
+        """
+        from phi_azure.azure import rollout
+
+        found = self.deployments()
+        rollout.shift(self._connection, self.name, rollout.checked(traffic, found), _nothing)
+        return self._changed()
+
+    def mirror(self, shares: Mapping[str, int]) -> list[Deployment]:
+        """Asks a deployment a share of the questions too, 50 percent at most, and lets nobody see its answers.
+
+        Raises:
+            ConfigError: a deployment that is not there, or a share that Azure does not take.
+        """
+        from phi_azure.azure import rollout
+
+        checked = rollout.checked(shares, self.deployments(), most=50)
+        rollout.mirror(self._connection, self.name, checked, _nothing)
+        return self._changed()
+
+    def rollback(self) -> list[Deployment]:
+        """Goes back to the traffic before the last change, by one request that changes something.
+
+        Raises:
+            ConflictError: there was no other, or what it went to is gone.
+        """
+        from phi_azure.azure import rollout
+
+        found = {one.name for one in self.deployments()}
+        before = rollout.before(self._connection, self.name)
+        if gone := sorted(set(before) - found):
+            raise ConflictError(f"{', '.join(gone)} is gone; there is nothing to go back to.")
+        rollout.shift(self._connection, self.name, before, _nothing)
+        return self._changed()
+
+    def retire(self) -> list[str]:
+        """Deletes the deployments that get no traffic, which are paid all the same; returns their names."""
+        from phi_azure.azure import rollout
+
+        self._refuse_serverless()
+        removed = rollout.retire(self._connection, self.name, _nothing)
+        self._asker.forget()
+        return removed
+
+    def _changed(self) -> list[Deployment]:
+        self._asker.forget()
+        return self.deployments()
+
+    def _refuse_serverless(self) -> None:
+        if self.kind == "serverless":
+            raise ConfigError(f"{self.name} is serverless: it has one model and no deployments to choose from.")
 
     def delete(self) -> None:
         """Deletes the endpoint with what is behind it, and waits; the model stays."""
@@ -212,3 +283,7 @@ def _question(
     if is_empty(message):
         raise ConfigError("the message is empty; ask something.")
     return Question(conversation(message, system), max_tokens, temperature, deployment)
+
+
+def _nothing(kind: str, message: str) -> None:
+    """Tells nobody."""

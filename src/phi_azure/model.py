@@ -58,8 +58,12 @@ class Model:
         instances: int = 1,
         kind: Kind | None = None,
         keep: str = leash.KEEP,
+        traffic: int = 100,
     ) -> Endpoint:
         """Makes an endpoint for the model and waits until it answers; paid by the hour until it is deleted.
+
+        To a managed endpoint of ours that is up it goes as a second deployment, which is asked a question before it
+        gets traffic. The one before it stays, without traffic and paid, until `Endpoint.retire`; `rollback` goes back.
 
         Args:
             endpoint_name: unique in the region; 3 to 32 letters, digits and dashes.
@@ -67,16 +71,20 @@ class Model:
             instances: machines of a managed endpoint.
             kind: None takes the kind that fits the run.
             keep: how long it is meant to stay, such as 90m, 8h, 2d or forever; `down --expired` removes it after that.
+            traffic: percent of the questions that it gets beside a deployment that is live; 0 lets it be asked by name.
 
         Raises:
-            ConflictError: the name is taken, or the kind does not take this model.
+            ConflictError: the name is taken by somebody else, or the kind does not take this model.
+            AzureError: it did not come up or does not answer; the message holds the end of its container's log.
             ConfigError: Azure takes no such name, machines were named for a serverless endpoint, or `keep` is no
                 length of time.
             QuotaError, SizeError: Azure has no such machines for you. Nothing is left behind.
         """
-        from phi_azure.azure import endpoints
+        from phi_azure.azure import endpoints, rollout
 
         names.refuse_new_endpoint(endpoint_name)
+        if not 0 <= traffic <= 100:
+            raise ConfigError(f"traffic is a percentage, from 0 to 100, not {traffic}.")
         if (kind or self.kind) != self.kind:
             raise ConflictError(f"{self.name} comes from a {self.kind} job; only {self.kind} endpoints take it.")
         if self.kind == "serverless" and (size or instances != 1):
@@ -86,7 +94,7 @@ class Model:
                 endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1, keep), self._say)
             )
         what = self._deployable(size or self._default_size(), instances, keep)
-        return self._wrap(endpoints.deploy_managed(self._connection, endpoint_name, what, self._say))
+        return self._wrap(rollout.deploy(self._connection, endpoint_name, what, traffic, self._say))
 
     def download(self, folder: Path | str, on_progress: OnProgress | None = None) -> Path:
         """Copies the model's files into a folder, in blocks, several at once; returns the folder.

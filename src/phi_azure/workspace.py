@@ -360,7 +360,7 @@ class Workspace:
             instances: machines of a managed endpoint.
             keep: how long it is meant to stay; see `Model.deploy`.
         """
-        from phi_azure.azure import catalogue, endpoints, leashing
+        from phi_azure.azure import catalogue, endpoints, leashing, rollout
         from phi_azure.azure.order import BASE_TAG, OURS
 
         if kind not in {"managed", "serverless"}:
@@ -379,7 +379,7 @@ class Workspace:
             )
         else:
             what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags)
-            found = endpoints.deploy_managed(self._connection, name, what, teller(self._on_event))
+            found = rollout.deploy(self._connection, name, what, 100, teller(self._on_event))
         return Endpoint.from_azure(self._connection, found)
 
     def costs(self, *, live: bool = False) -> Costs:

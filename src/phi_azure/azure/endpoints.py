@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
-from phi_azure.errors import ConflictError, NotFoundError, PhiAzureError
+from phi_azure.azure.order import OURS
+from phi_azure.azure.transport import OutOfPatienceError
+from phi_azure.errors import AzureError, ConflictError, NotFinished, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
 
 Say = Callable[[str, str], None]
-DEPLOYMENT = "blue"
-_REQUEST_MS = 90_000
+_PATIENCE_S = 5400.0
 
 
 @dataclass(frozen=True)
@@ -76,50 +77,64 @@ def every(connection: Connection) -> list[Found]:
 
 
 def deploy_serverless(connection: Connection, name: str, what: Deployable, say: Say) -> Found:
-    """Makes a serverless endpoint and waits until it answers; it is paid by the token and, tuned, by the hour."""
+    """Makes a serverless endpoint and waits until it answers; it is paid by the token and, tuned, by the hour.
+
+    One of ours with the same model, which an interrupted call has left or which is up already, is taken up again.
+    """
     from azure.ai.ml.entities import ServerlessEndpoint
 
-    _refuse_taken(connection, name)
-    say("endpoint", f"making {name}, serverless")
+    there = there_already(connection, name)
+    if there is not None:
+        refuse_others(there, "serverless", str(getattr(there.raw, "model_id", "")), what)
+    say("endpoint", f"making {name}, serverless" if there is None else f"{name} is there; going on with it")
     endpoint = ServerlessEndpoint(name=name, model_id=what.model_id, auth_mode="key", tags=what.tags)
     endpoint.location = connection.region  # else the client asks for it in its own way, which imports MLflow
-    with _taken_back(connection, name, "serverless", say), translated():
+    with taken_back(connection, name, "serverless", say), waited_for(connection, f"serverless endpoint {name}"):
         connection.ml.serverless_endpoints.begin_create_or_update(endpoint).result()
     return find(connection, name)
 
 
-def deploy_managed(connection: Connection, name: str, what: Deployable, say: Say) -> Found:
-    """Makes a managed endpoint with one deployment, sends all traffic to it and waits; it is paid by the hour."""
-    from azure.ai.ml.entities import ManagedOnlineEndpoint
-
-    _refuse_taken(connection, name)
-    say("endpoint", f"making {name}, managed")
-    with _taken_back(connection, name, "managed", say), translated():
-        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key", tags=what.tags)
-        connection.ml.online_endpoints.begin_create_or_update(endpoint).result()
-        say("deployment", f"starting {what.instances} x {what.size}; minutes in Azure")
-        connection.ml.online_deployments.begin_create_or_update(deployment(name, what)).result()
-        made = connection.ml.online_endpoints.get(name)
-        made.traffic = {DEPLOYMENT: 100}
-        connection.ml.online_endpoints.begin_create_or_update(made).result()
-    return find(connection, name)
+def there_already(connection: Connection, name: str) -> Found | None:
+    """Returns the endpoint of that name, if there is one."""
+    try:
+        return find(connection, name)
+    except NotFoundError:
+        return None
 
 
-def deployment(endpoint: str, what: Deployable) -> Any:
-    """Builds the deployment: 90 s for an answer, and ten minutes for a model to load before it counts as dead."""
-    from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings, ProbeSettings
-
-    return ManagedOnlineDeployment(
-        name=DEPLOYMENT,
-        endpoint_name=endpoint,
-        model=what.model_id,
-        instance_type=what.size,
-        instance_count=what.instances,
-        tags=what.tags,
-        request_settings=OnlineRequestSettings(request_timeout_ms=_REQUEST_MS),
-        liveness_probe=ProbeSettings(initial_delay=600, period=30, timeout=10, failure_threshold=10),
-        readiness_probe=ProbeSettings(initial_delay=10, period=10, timeout=10, failure_threshold=30),
+def refuse_others(there: Found, kind: str, model_id: str, what: Deployable) -> None:
+    """Refuses to touch an endpoint of another kind, of somebody else, or, serverless, with another model."""
+    if there.kind == kind and is_ours(there) and (kind == "managed" or model_id.lower() == what.model_id.lower()):
+        return
+    whose = there.kind if is_ours(there) else f"{there.kind}, not made by phi_azure"
+    raise ConflictError(
+        f"there is an endpoint {there.name} already ({whose}).",
+        remedy=f"Take another name, such as {there.name}-2, or delete it first.",
     )
+
+
+def is_ours(found: Found) -> bool:
+    """Whether phi_azure made it."""
+    return found.tags.get("phi_azure") == OURS["phi_azure"]
+
+
+@contextmanager
+def waited_for(connection: Connection, what: str) -> Iterator[None]:
+    """Bounds the wait for a long operation of Azure's, and turns what ends it into our errors.
+
+    Raises:
+        NotFinished: Azure had not decided after an hour and a half; most are over after twenty minutes.
+    """
+    try:
+        with connection.transport.patience(_PATIENCE_S), translated():
+            yield
+    except AzureError as error:
+        if not isinstance(error.__cause__, OutOfPatienceError):
+            raise
+        raise NotFinished(
+            f"{what}: after {_PATIENCE_S / 60:.0f} min Azure has neither finished nor refused it; it is stuck.",
+            remedy="Look at the endpoint in the studio; if it cannot be deleted there, only Azure's support can.",
+        ) from error
 
 
 def delete(connection: Connection, name: str, kind: str) -> None:
@@ -136,10 +151,11 @@ def key(connection: Connection, name: str, kind: str) -> str:
         return str(operations.get_keys(name).primary_key)
 
 
-def logs(connection: Connection, name: str, lines: int) -> str:
-    """Returns the end of a managed deployment's log."""
+def logs(connection: Connection, name: str, deployment: str, lines: int, container: str | None = None) -> str:
+    """Returns the end of a managed deployment's log: the server's, or that of `storage-initializer`."""
     with translated():
-        return str(connection.ml.online_deployments.get_logs(DEPLOYMENT, name, lines))
+        said = connection.ml.online_deployments.get_logs(deployment, name, lines, container_type=container)
+    return str(said)
 
 
 def layout(connection: Connection, name: str) -> Layout:
@@ -151,23 +167,13 @@ def layout(connection: Connection, name: str) -> Layout:
     return Layout(frozenset(one.name for one in deployments), base, dict(raw.traffic or {}))
 
 
-def _refuse_taken(connection: Connection, name: str) -> None:
-    try:
-        found = find(connection, name)
-    except NotFoundError:
-        return
-    raise ConflictError(
-        f"there is an endpoint {name} already ({found.kind}).", remedy="Take another name, or delete it first."
-    )
-
-
 @contextmanager
-def _taken_back(connection: Connection, name: str, kind: str, say: Say) -> Iterator[None]:
+def taken_back(connection: Connection, name: str, kind: str, say: Say) -> Iterator[None]:
     """Deletes an endpoint whose making failed or was interrupted; when even that fails, the error says what is left."""
     try:
         yield
     except BaseException as error:
-        if not _exists(connection, name):
+        if there_already(connection, name) is None:
             raise
         say("endpoint", f"{name} did not come up; deleting it")
         try:
@@ -175,14 +181,6 @@ def _taken_back(connection: Connection, name: str, kind: str, say: Say) -> Itera
         except PhiAzureError as second:
             error.args = (f"{error}\nThe endpoint {name} is left behind, because deleting it failed too: {second}",)
         raise
-
-
-def _exists(connection: Connection, name: str) -> bool:
-    try:
-        find(connection, name)
-    except NotFoundError:
-        return False
-    return True
 
 
 def _managed(connection: Connection, name: str) -> Found:

@@ -39,6 +39,8 @@ VERBS = (
     "resume",
     "register",
     "deploy",
+    "traffic",
+    "rollback",
     "chat",
     "batch",
     "playground",

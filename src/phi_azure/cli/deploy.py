@@ -17,6 +17,9 @@ from phi_azure.cli.session import Session, shared_options
 @click.option("--size", help="The machine of a managed endpoint, such as Standard_NC24ads_A100_v4.")
 @click.option("--instances", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
 @click.option("--keep", default=leash.KEEP, show_default=True, help="How long: 90m, 8h, 2d, forever. See `down`.")
+@click.option(
+    "--traffic", type=click.IntRange(0, 100), default=100, show_default=True, help="Percent, beside one that is live."
+)
 @shared_options
 @click.pass_obj
 def command(
@@ -29,10 +32,12 @@ def command(
     size: str | None,
     instances: int,
     keep: str,
+    traffic: int,
 ) -> None:
     """Put a registered model behind an endpoint.
 
     Waits until it answers; on Azure it is paid by the hour until it is removed. After --keep, `down --expired` does it.
+    An endpoint of ours that is up gets it as a second deployment, asked before it gets traffic; `rollback` goes back.
     """
     from phi_azure import names
 
@@ -45,5 +50,7 @@ def command(
             base_model = f"{model_name}:{version}" if version else model_name
             made = workspace.deploy_base(base_model, name=endpoint, size=size, instances=instances, keep=keep)
         else:
-            made = workspace.model(model_name, version).deploy(endpoint, size=size, instances=instances, keep=keep)
+            made = workspace.model(model_name, version).deploy(
+                endpoint, size=size, instances=instances, keep=keep, traffic=traffic
+            )
         session.answer(endpoint_document(made), lambda: click.echo(made.name))

@@ -16,6 +16,7 @@ from phi_azure.display.receipt import receipt_page
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.tables import (
+    show_deployments,
     show_endpoints,
     show_models,
     show_run,
@@ -49,6 +50,7 @@ __all__ = [
     "redact",
     "seconds",
     "show_costs",
+    "show_deployments",
     "show_endpoints",
     "show_facts",
     "show_models",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from phi_azure.azure.rollout import Deployment
     from phi_azure.endpoint import EndpointInfo
     from phi_azure.model import ModelInfo
     from phi_azure.run import Run, RunInfo
@@ -56,6 +57,21 @@ def show_endpoints(out: Console, endpoints: Sequence[EndpointInfo]) -> None:
     """Prints endpoints, a line each."""
     rows = [[endpoint.name, endpoint.kind, endpoint.status, endpoint.scoring_uri or ""] for endpoint in endpoints]
     show_table(out, ["endpoint", "kind", "status", "address"], rows, empty="No endpoint is up.")
+
+
+def show_deployments(out: Console, found: Sequence[Deployment]) -> None:
+    """Prints the deployments of an endpoint, a line each."""
+    rows = [
+        [
+            one.name,
+            "/".join(part for part in one.model.split("/")[-3::2]) or one.model,
+            f"{one.instances} x {one.size.removeprefix('Standard_')}",
+            one.status,
+            f"{one.traffic} %" + (f" + {one.mirrored} % mirrored" if one.mirrored else ""),
+        ]
+        for one in found
+    ]
+    show_table(out, ["deployment", "model", "machines", "status", "traffic"], rows, empty="No deployment yet.")
 
 
 def show_run(out: Console, run: Run, url: str | None) -> None:
