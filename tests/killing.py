@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Literal
 
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.clock import TurnedClock
+from phi_azure.emulator.course import Script
 from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE
 from phi_azure.emulator.network import serve
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.scripted import ScriptedRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,7 +16,8 @@ import pytest
 from phi_azure.emulator.access import Access
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.course import Script
+from phi_azure.emulator.scripted import ScriptedRunner
 from phi_azure.emulator.wire import MANAGEMENT
 from tests.emulator import bodies
 from tests.emulator.bodies import changed

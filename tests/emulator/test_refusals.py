@@ -8,7 +8,8 @@ import pytest
 
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.clock import TurnedClock
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.course import Script
+from phi_azure.emulator.scripted import ScriptedRunner
 from tests.emulator import bodies
 from tests.emulator.bodies import Body, changed
 from tests.emulator.wire import GPU, SCOPE, Wire, error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phi_azure.emulator.clock import TurnedClock
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.course import Script
+from phi_azure.emulator.scripted import ScriptedRunner
 from tests.emulator import bodies
 from tests.emulator.bodies import changed
 from tests.emulator.wire import SCOPE
@@ -179,6 +180,151 @@ def test_scripted_job_says_what_it_is(wire: Wire) -> None:
     properties = wire("GET", "jobs/some").json["properties"]["properties"]
 
     assert properties["phi_azure.emulator.runner"] == "scripted"
+
+
+# What a script may say
+
+WORDS: list[tuple[Any, float]] = [(90, 90), ("90s", 90), ("5m", 300), ("2h", 7200), ("1h30m", 5400), ("1.5h", 5400)]
+
+
+@pytest.mark.parametrize(("said", "seconds"), WORDS, ids=[str(said) for said, _ in WORDS])
+def test_duration_is_read(said: Any, seconds: float) -> None:
+    """A number of seconds, or hours, minutes and seconds."""
+    assert Script(runs=said).runs == seconds
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"runs": "3 hours"}, "'3 hours' is no duration"),
+    ({"queued": -1}, "cannot be negative"),
+    ({"fails_in": "finetune"}, "no step 'finetune'; there are ft_nlp_common_validation"),
+    ({"steps": {"convert": "5m"}}, "no step 'convert'"),
+    ({"status": "Succeeded"}, "no status 'Succeeded'; there are NotStarted"),
+    ({"runs": "1m", "steps": {"chat_completion_finetune": "2m"}}, "the steps run for 120 s, the job for 60 s only"),
+]
+
+
+@pytest.mark.parametrize(("course", "said"), WRONG, ids=[said[:20] for _, said in WRONG])
+def test_script_that_no_job_can_follow_is_refused(course: dict[str, Any], said: str) -> None:
+    """A misspelt step, status or duration is an error where it is written."""
+    with pytest.raises(ValueError, match=said):
+        Script(**course)
+
+
+# Steps
+
+
+def _statuses(job: Job) -> dict[str, str]:
+    return {step["displayName"].removeprefix("chat_completion_"): step["status"] for step in job.steps()}
+
+
+def test_step_takes_the_time_of_its_own(wire: Wire) -> None:
+    """A step waits and runs as long as it is told; the others share the rest."""
+    slow = {"chat_completion_finetune": {"queued": "2h", "runs": "1h"}}
+    job = Job(wire, "some", bodies.PIPELINE, runs="1h4m", steps=slow)
+
+    seen = [(job.status(turn), list(_statuses(job).values())[3])[1] for turn in (170, 20, 7190, 3590, 40)]
+
+    assert seen == ["NotStarted", "Queued", "Running", "Running", "Completed"]
+
+
+def test_step_has_a_log_of_its_own(wire: Wire) -> None:
+    """Lines of a step are written while it runs, into its log alone."""
+    steps = {"chat_completion_model_import": {"runs": 10, "log": ["taken in"]}}
+    job = Job(wire, "some", bodies.PIPELINE, steps=steps, log=["learnt"])
+    job.status(11)
+
+    logs = [path.read_text() for path in wire.emulator.store.folder.rglob("std_log.txt")]
+
+    assert sorted(("taken in" in text, "learnt" in text) for text in logs) == [(False, False)] * 5 + [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_preempted_step_waits_and_begins_again(wire: Wire) -> None:
+    """Its node is lost halfway; when another is there it runs its whole time."""
+    steps = dict.fromkeys(
+        ("ft_nlp_common_validation", "chat_completion_model_import", "chat_completion_datapreprocess"), 0
+    )
+    job = Job(wire, "some", bodies.PIPELINE, steps=steps | {"chat_completion_finetune": 100}, preempted=1)
+
+    seen = [(job.status(turn), list(_statuses(job).values())[3])[1] for turn in (49, 2, 290, 10, 95, 10)]
+
+    assert seen == ["Running", "Queued", "Queued", "Running", "Running", "Completed"]
+
+
+def test_preempted_job_without_steps_goes_back_to_the_queue(wire: Wire) -> None:
+    """A fine-tuning job itself is Queued again."""
+    job = Job(wire, "some", bodies.FINETUNING, runs=100, preempted=1)
+
+    seen = [job.status(turn) for turn in (49, 2, 300, 100)]
+
+    assert seen == ["Running", "Queued", "Running", "Completed"]
+
+
+@pytest.mark.parametrize("body", [bodies.FINETUNING, bodies.PIPELINE], ids=["finetuning", "pipeline"])
+def test_job_whose_image_cannot_be_built_never_runs(body: bodies.Body, wire: Wire) -> None:
+    """It prepares, and fails; no step after it begins."""
+    job = Job(wire, "some", body, runs=100, image_build_failed=True)
+
+    seen = [job.status(5), job.status(100)]
+
+    assert seen[-1] == "Failed"
+    assert "Image build failed" in str([job.run()["error"], *(run["error"] for run in _below(job))])
+
+
+def _below(job: Job) -> list[Any]:
+    """Returns the steps of a job, none for a fine-tuning job."""
+    return [step for _ in job.run("/children")["value"] for step in job.steps()]
+
+
+def test_parent_does_not_say_why_its_child_failed(wire: Wire) -> None:
+    """Only the child of the child has the error; what is above it names it, as Azure does."""
+    job = Job(wire, "some", bodies.PIPELINE, runs=100, fails_in="chat_completion_finetune", error="CUDA out of memory")
+    job.status(100)
+
+    (node,) = job.run("/children")["value"]
+
+    said = [one["error"]["error"]["message"] for one in (job.run(), node)]
+    assert [("failed child jobs" in text, "CUDA" in text) for text in said] == [(True, False), (True, False)]
+    assert "CUDA out of memory" in str([step["error"] for step in job.steps()])
+
+
+def test_step_in_which_a_job_ends_early_ends_alike(wire: Wire) -> None:
+    """A job that does not respond has a step that does not, and none after it."""
+    job = Job(wire, "some", bodies.PIPELINE, runs=100, status="NotResponding")
+    job.status(100)
+
+    assert list(_statuses(job).values()) == [*["Completed"] * 3, "NotResponding", "Canceled"]
+
+
+@pytest.mark.parametrize("status", ["Provisioning", "Finalizing", "Unknown"])
+def test_job_can_stay_in_a_status_for_ever(status: str, wire: Wire) -> None:
+    """A word that is no end is where a job stays."""
+    job = Job(wire, "some", bodies.FINETUNING, runs=10, status=status)
+
+    assert [job.status(11), job.status(1_000_000)] == [status, status]
+
+
+JOB_FAULTS = [
+    ("preempted_node", ["Queued", "Completed"]),
+    ("not_responding", ["Running", "NotResponding"]),
+    ("image_build_failed", ["Preparing", "Failed"]),
+]
+
+
+@pytest.mark.parametrize(("fault", "expected"), JOB_FAULTS, ids=[name for name, _ in JOB_FAULTS])
+def test_fault_happens_to_the_next_job_of_a_name(fault: str, expected: list[str], wire: Wire) -> None:
+    """Faults of jobs are queued as those of requests are; the script is otherwise as it was."""
+    wire.emulator.faults.add(fault, on="so*")
+    job = Job(wire, "some", bodies.FINETUNING, runs=100)
+    other = Job(wire, "other", changed(bodies.FINETUNING, "properties/displayName", "other"), runs=100)
+
+    seen = [job.status(51), job.status(1000)]
+
+    assert seen == expected
+    assert other.status() == "Completed"
+    assert wire.emulator.faults.unmet() == []
 
 
 def test_clock_does_not_run_backwards() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import deque
@@ -33,6 +34,7 @@ from phi_azure.emulator import (
 from phi_azure.emulator.access import Access
 from phi_azure.emulator.blobs import Blobs
 from phi_azure.emulator.clock import Clock, WorldClock
+from phi_azure.emulator.faults import Cut, Faults
 from phi_azure.emulator.network import is_telemetry
 from phi_azure.emulator.store import Store
 from phi_azure.emulator.wire import MANAGEMENT, Call, Route, Scope, WireError, answer, spell
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.wrappers import Response
 
+    from phi_azure.emulator.faults import Fault
     from phi_azure.emulator.references import Place, RegistryEntry
     from phi_azure.emulator.runners import Runner
 
@@ -88,6 +91,9 @@ class Recorded:
     headers: dict[str, str]
     body: bytes
     status: int
+    """Of the answer; 0 where the connection broke before one."""
+    fault: str | None = None
+    """The fault that happened to it."""
 
     @property
     def json(self) -> Any:
@@ -142,6 +148,7 @@ class Emulator:
         self.started = self.clock.now()
         self.requests: deque[Recorded] = deque(maxlen=10_000)
         self.unserved: list[str] = []
+        self.faults = Faults(ROUTES, self.clock, region)
         if runner is None:
             from phi_azure.emulator.scripted import ScriptedRunner
 
@@ -199,11 +206,26 @@ class Emulator:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         request = Request(environ)
-        response = self._answer(request)
+        fault = self._fault(request)
+        try:
+            response = self.faults.answer(fault, request, self.store, self._answer) if fault else self._answer(request)
+        except Cut:
+            self._record(request, 0, fault)
+            raise
         if request.host.endswith(".blob.core.windows.net"):
             response.headers["x-ms-version"] = request.headers.get("x-ms-version", storage.VERSION)
-        self._record(request, response.status_code)
+        self._record(request, response.status_code, fault)
         return response(environ, start_response)
+
+    def _fault(self, request: Request) -> Fault | None:
+        """Returns the fault that shall happen to a request; what no route knows has none."""
+        if not self.faults.queued:
+            return None
+        adapter = self._map.bind(request.host.partition(":")[0].lower(), url_scheme="https")
+        with contextlib.suppress(HTTPException):
+            route: Route = adapter.match(spell(request.path), method=request.method)[0]
+            return self.faults.meet(request, route)
+        return None
 
     def _answer(self, request: Request) -> Response:
         host = request.host.partition(":")[0].lower()
@@ -266,7 +288,7 @@ class Emulator:
                 f"it serves: {known}.",
             )
 
-    def _record(self, request: Request, status: int) -> None:
+    def _record(self, request: Request, status: int, fault: Fault | None) -> None:
         kept = b""
         length = request.content_length or 0
         if length <= _KEPT_BODY and not request.host.endswith(".blob.core.windows.net"):
@@ -276,7 +298,8 @@ class Emulator:
         host = request.host.partition(":")[0].lower()
         if host == identity.LOGIN:
             kept = b""  # a client secret
-        self.requests.append(Recorded(request.method, host, request.path, query, headers, kept, status))
+        name = fault.name if fault else None
+        self.requests.append(Recorded(request.method, host, request.path, query, headers, kept, status, name))
 
 
 def _said(request: Request) -> str:

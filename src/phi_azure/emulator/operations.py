@@ -122,7 +122,7 @@ def get_operation(call: Call, region: str, service: str, operation: str) -> Resp
 
 
 def _look(call: Call, operation: Document) -> None:
-    if operation["end"] is None and operation["looks"] > 0:
+    if operation["end"] is None and operation["looks"] > 0 and not call.emulator.store.shows_past:
         _settlers[operation["kind"]](call, operation["key"])
     call.emulator.store.change("operation", operation["name"], _count_look)
 

@@ -9,46 +9,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
-from phi_azure.emulator import jobs, runs
-from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator import runs
+from phi_azure.emulator.course import NOTICE, Course, Script
 from phi_azure.emulator.wire import WireError, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from phi_azure.emulator.runners import State
     from phi_azure.emulator.store import Document
     from phi_azure.emulator.wire import Call
-
-_NOTICE = "This job is scripted by a test: nothing is trained, and its numbers are the test's own."
-_MLMODEL = """\
-flavors:
-  python_function:
-    loader_module: mlflow.transformers
-metadata:
-  note: scripted, no model inside
-"""
-
-
-@dataclass(frozen=True)
-class Script:
-    """The course of a job.
-
-    With neither `queued` nor `runs` the job moves on one state with each read: NotStarted, Running, Completed.
-    """
-
-    queued: float | None = None  # seconds before it starts
-    runs: float | None = None  # seconds that it runs
-    metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)  # spread evenly over the time that it runs
-    log: Sequence[str] = ()  # likewise
-    fails_in: str | None = None  # the step that fails, at the end of its time
-    error: str = "The script of the test says that this step fails."
-    status: str = "Completed"  # how it ends when no step fails: any status that the service knows
 
 
 class ScriptedRunner:
@@ -59,19 +33,22 @@ class ScriptedRunner:
     def __init__(self) -> None:
         self.script = Script()
         self.by_name: dict[str, Script] = {}
+        self._played: set[str] = set()  # names of scripts that a job has followed; "" is the one for all jobs
         self.reply: Callable[[list[dict[str, Any]]], str] = _echo
 
     # Jobs
 
     def start_job(self, call: Call, job: Document) -> None:
-        """Writes the notice into the job's log."""
-        script = self.by_name.get(job["name"], self.script)
+        """Gives a job its script, with the faults that are to happen to it, and writes the notice into its log."""
+        name = job["name"]
+        self._played.add(name if name in self.by_name else "")
+        script = self.by_name.get(name, self.script).with_faults(call.emulator.faults.take("job", name))
         plain = dataclasses.asdict(script)
         call.emulator.store.change(
-            "job", call.scope.key + job["name"], lambda doc: doc.update(script=plain, reads=0, shown={})
+            "job", call.scope.key + name, lambda doc: doc.update(script=plain, reads=0, shown={})
         )
-        for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
-            runs.write_log(call.emulator.store, run, _NOTICE)
+        for run in runs.of_job(call.emulator.store, call.scope.key, name):
+            runs.write_log(call.emulator.store, run, NOTICE)
 
     def settle_job(self, call: Call, job: Document) -> None:
         """Moves a job on to where its script says that it is by now."""
@@ -84,6 +61,13 @@ class ScriptedRunner:
         """Ends a job at once."""
         for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
             runs.set_status(call.emulator.store, run, "Canceled", call.now)
+
+    def unplayed(self) -> list[str]:
+        """Returns the scripts that no job has followed, in words."""
+        missing = [f"the script of job {name!r}" for name in self.by_name if name not in self._played]
+        if self.script != Script() and "" not in self._played:
+            missing.append("the script of all jobs that no other names")
+        return missing
 
     # Deployments
 
@@ -137,127 +121,6 @@ class ScriptedRunner:
 
     def close(self) -> None:
         """Has nothing to end."""
-
-
-class Course:
-    """Where one job is on its way."""
-
-    def __init__(self, call: Call, job: Document) -> None:
-        self.call = call
-        self.job = job
-        self.script: dict[str, Any] = job["script"]
-        self.store = call.emulator.store
-        self.runs = runs.of_job(self.store, call.scope.key, job["name"])
-
-    def advance(self) -> None:
-        """Shows what has come to pass since the last look."""
-        looks = 0 if self._is_second_half() else 1
-        key, version = self.call.scope.key + self.job["name"], self.call.request.args.get("api-version")
-        self.store.change("job", key, lambda doc: doc.update(reads=doc["reads"] + looks, version=version))
-        share = self._share() if looks else None
-        if share is None:
-            return
-        own = self.runs[0]
-        for run in self.runs:
-            if run["type"] != runs.RUN_TYPES["step"]:
-                runs.set_status(self.store, run, "Running", self._moment(0.0))
-        self._show(own, share)
-        failed = self._steps(share)
-        if failed or share >= 1.0:
-            self._finish(failed)
-
-    def _is_second_half(self) -> bool:
-        """Says whether this is no look of its own: the client gets a fine-tuning job in both versions, old first."""
-        return (
-            self.job["type"] == "FineTuning"
-            and self.job.get("version") == jobs.OLD
-            and self.call.request.args.get("api-version") == jobs.NEW
-        )
-
-    def _share(self) -> float | None:
-        """Returns how much of its running time is over, None before it starts."""
-        queued, running = self.script["queued"], self.script["runs"]
-        if queued is None and running is None:
-            reads = self.job["reads"]  # the answer to the PUT is the first read
-            return None if reads == 0 else min(1.0, 0.5 * reads)
-        passed = self.call.now - self.job["created"] - (queued or 0.0)
-        if passed < 0:
-            return None
-        return 1.0 if not running else min(1.0, passed / running)
-
-    def _moment(self, share: float) -> float:
-        """Returns the time at a share of the run."""
-        if self.script["queued"] is None and self.script["runs"] is None:
-            return self.call.now
-        created: float = self.job["created"]
-        return created + (self.script["queued"] or 0.0) + share * (self.script["runs"] or 0.0)
-
-    def _show(self, own: Document, share: float) -> None:
-        shown: dict[str, int] = dict(self.job["shown"])
-        finetune = next((run for run in self.runs if run["step"] == "chat_completion_finetune"), own)
-        keys = {(self.call.scope.key + run["id"]).lower() for run in (own, finetune)}
-        for name, values in self.script["metrics"].items():
-            until = int(len(values) * share)
-            points = [
-                (name, float(values[i]), i, int(self._moment((i + 1) / len(values)) * 1000))
-                for i in range(shown.get(name, 0), until)
-            ]
-            for key in keys:
-                self.store.add_metrics(key, points)
-            shown[name] = until
-        until = int(len(self.script["log"]) * share)
-        for line in self.script["log"][shown.get("", 0) : until]:
-            runs.write_log(self.store, finetune, line)
-        shown[""] = until
-        self.store.change("job", self.call.scope.key + self.job["name"], lambda doc: doc.update(shown=shown))
-
-    def _steps(self, share: float) -> Document | None:
-        """Moves the steps on, each with an equal part of the time; returns the one that failed."""
-        steps = [run for run in self.runs if run["step"]]
-        for number, run in enumerate(steps):
-            begin, end = number / len(steps), (number + 1) / len(steps)
-            if share >= begin:
-                runs.set_status(self.store, run, "Running", self._moment(begin))
-            if share < end:
-                return None
-            if run["step"] == self.script["fails_in"]:
-                runs.set_status(
-                    self.store, run, "Failed", self._moment(end), runs.user_error("UserError", self.script["error"])
-                )
-                runs.write_log(self.store, run, self.script["error"])
-                return run
-            runs.set_status(self.store, run, "Completed", self._moment(end))
-        return None
-
-    def _finish(self, failed: Document | None) -> None:
-        status = (
-            "Failed"
-            if failed or (self.script["fails_in"] and not any(r["step"] for r in self.runs))
-            else self.script["status"]
-        )
-        if status == "Completed":
-            self._leave_outputs()
-        error = None
-        if status != "Completed":
-            node = self.job["plan"]["node"]
-            said = (
-                f"Pipeline has failed child jobs. Failed nodes: /{node}/{failed['title']}."
-                if failed
-                else self.script["error"]
-            )
-            error = runs.user_error("UserError", said)
-        for run in self.runs:
-            closing = status if run["type"] != runs.RUN_TYPES["step"] else "Canceled"  # steps that never began
-            runs.set_status(self.store, run, closing, self._moment(1.0), error if closing == status else None)
-
-    def _leave_outputs(self) -> None:
-        places: dict[str, list[str]] = {}
-        for target in self.job["plan"]["outputs"].values():
-            prefix = f"azureml/{self.job['name']}/{target}"
-            self.call.emulator.blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
-            self.call.emulator.blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", _NOTICE.encode())
-            places[target] = [DEFAULT_CONTAINER, prefix]
-        jobs.leave_outputs(self.call, self.job, places)
 
 
 def _echo(messages: list[dict[str, Any]]) -> str:

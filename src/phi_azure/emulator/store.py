@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Document = dict[str, Any]
+
+
+@dataclass
+class Past:
+    """Everything as it once was: a copy in memory, for one reader at a time."""
+
+    connection: sqlite3.Connection
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -69,6 +79,29 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             yield connection
+
+    def copied(self) -> Past:
+        """Returns everything as it is now; files are not copied."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        self.connection().backup(copy)
+        self._connections.append(copy)
+        return Past(copy)
+
+    @contextlib.contextmanager
+    def seeing(self, past: Past) -> Iterator[None]:
+        """Has this thread see the past; what it writes meanwhile is not kept."""
+        present = self.connection()
+        with past.lock:
+            self._local.connection, self._local.past = past.connection, past
+            try:
+                yield
+            finally:
+                self._local.connection, self._local.past = present, None
+
+    @property
+    def shows_past(self) -> bool:
+        """Whether this thread sees the past: then nothing may be moved on."""
+        return getattr(self._local, "past", None) is not None
 
     def close(self) -> None:
         """Closes the connections of all threads."""

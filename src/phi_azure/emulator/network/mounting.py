@@ -109,6 +109,7 @@ def _remove_patch() -> None:
 def _answer(app: WSGIApplication, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response:
     """Run the application and read its answer with the same code that reads a server's."""
     import requests
+    import urllib3
 
     environ = _environ(request)
     wire = http.client.HTTPResponse(
@@ -118,7 +119,8 @@ def _answer(app: WSGIApplication, adapter: HTTPAdapter, request: requests.Prepar
     try:
         wire.begin()
     except ConnectionError as error:  # an application may break the connection: it plays a fault of the network
-        raise requests.ConnectionError(error, request=request) from error
+        broken = urllib3.exceptions.ProtocolError("Connection aborted.", error)  # as urllib3 itself says it
+        raise requests.ConnectionError(broken, request=request) from error
     return adapter.build_response(request, _urllib3_response(wire, request))
 
 

@@ -1,10 +1,4 @@
-"""Azure ML in a test: a context manager that needs no argument, inside which any code reaches the emulator.
-
-with phi_azure.testing.azure() as azure:
-    client = MLClient(DefaultAzureCredential(), "any-subscription", "any-group", "any-workspace")
-    client.jobs.create_or_update(job)
-    assert azure.last("PUT", "/jobs/").json["properties"]["jobType"] == "Pipeline"
-"""
+"""The emulator around a whole process, and what a test holds of it."""
 
 from __future__ import annotations
 
@@ -16,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from phi_azure.emulator.access import Access, Storage
 from phi_azure.emulator.app import Emulator, Recorded
 from phi_azure.emulator.clock import TurnedClock, WorldClock
+from phi_azure.emulator.course import Script
 from phi_azure.emulator.engine import EngineRunner
 from phi_azure.emulator.identity import TENANT
 from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE, LocalCredential
 from phi_azure.emulator.network import Interception, intercept
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.scripted import ScriptedRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Azure", "Script", "azure"]
+    from phi_azure.emulator.faults import Faults
 
 
 class Azure:
@@ -54,6 +49,11 @@ class Azure:
         return self.emulator.clock
 
     @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose: `azure.faults.add("throttled", on="PUT /jobs/", times=2)`; see `FAULTS`."""
+        return self.emulator.faults
+
+    @property
     def state(self) -> Path:
         """The folder that holds everything: `state.db`, blobs, logs."""
         return self.emulator.store.folder
@@ -78,6 +78,23 @@ class Azure:
     def environment(self) -> dict[str, str]:
         """Returns the variables that lead a child process to this emulator."""
         return self.interception.environment()
+
+    def check(self) -> None:
+        """Fails where the test was not what it says: the context does this at its end.
+
+        Raises:
+            AssertionError: a request was made that the emulator does not serve; a fault that was queued did not happen
+                as often; a job that was scripted never came.
+        """
+        runner = self.emulator.runner
+        unmet = self.faults.unmet() + (runner.unplayed() if isinstance(runner, ScriptedRunner) else [])
+        said = {
+            "the emulator was asked for what it does not serve": self.emulator.unserved,
+            "the test set what never came to pass": unmet,
+        }
+        wrong = [f"{what}:\n" + "\n".join(entries) for what, entries in said.items() if entries]
+        if wrong:
+            raise AssertionError("\n".join(wrong))
 
     def reply(self, function: Callable[[list[dict[str, Any]]], str]) -> None:
         """Sets what scripted endpoints answer to a list of messages.
@@ -146,7 +163,7 @@ def azure(
         archived: archived versions of registry models, as "Phi-4-mini-instruct:3".
 
     Raises:
-        AssertionError: at the end, when a request was made that the emulator does not serve.
+        AssertionError: at the end, unless an error ends the block; see `Azure.check`.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(state) if state else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phi-azure-")))
@@ -168,6 +185,6 @@ def azure(
         )
         stack.callback(emulator.close)
         interception = stack.enter_context(intercept(emulator))
-        yield Azure(emulator, interception)
-        if emulator.unserved:
-            raise AssertionError("the emulator was asked for what it does not serve:\n" + "\n".join(emulator.unserved))
+        cloud = Azure(emulator, interception)
+        yield cloud
+        cloud.check()
