@@ -85,7 +85,7 @@ def uploads(case: Case) -> list[str]:
 
 def leftovers(case: Case) -> list[Path]:
     """Returns what a command that was killed has left half done in its folder."""
-    return [file for file in case.folder.rglob("*") if file.suffix in {".part", ".tmp"}]
+    return [file for file in case.folder.rglob("*") if file.suffix in {".part", ".tmp"} or file.name == "sending"]
 
 
 def nothing(stage: Stage, folder: Path) -> None:
