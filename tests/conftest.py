@@ -1,4 +1,4 @@
-"""What tests of the library share: an emulated Azure, a workspace in it, and rows to train on."""
+"""What tests of the library share: the fixtures that users have, under the names that our tests call them by."""
 
 from __future__ import annotations
 
@@ -7,36 +7,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phi_azure.testing import Azure, azure
-from phi_azure.workspace import Workspace
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from phi_azure.testing import Azure
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["phi_azure.testing.plugin"]  # an installed package brings it; a working tree may not be installed
 
 
 @pytest.fixture
-def emulator() -> Iterator[Azure]:
+def emulator(azure_ml: Azure) -> Azure:
     """An Azure whose jobs are scripted."""
-    with azure() as running:
-        yield running
+    return azure_ml
 
 
 @pytest.fixture
-def workspace(emulator: Azure) -> Workspace:
-    """A workspace of the emulated Azure; it signs in as in Azure."""
-    return Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace)
-
-
-@pytest.fixture
-def chat(tmp_path: Path) -> Path:
+def chat(chat_data: Path) -> Path:
     """Twelve good rows."""
-    path = tmp_path / "train.jsonl"
-    path.write_text("\n".join(row(f"Headline {number}.", "neutral") for number in range(12)), encoding="utf-8")
-    return path
+    return chat_data
 
 
 def row(question: str, answer: str) -> str:

@@ -11,13 +11,13 @@ os.environ.setdefault("AZUREML_RUN_POLLING_INTERVAL_MIN", "0")
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.clock import TurnedClock
 from phi_azure.emulator.scripted import ScriptedRunner
-from phi_azure.testing import Azure
-from phi_azure.testing import azure as on
 from tests.emulator.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from phi_azure.testing import Azure
 
 
 @pytest.fixture
@@ -35,10 +35,9 @@ def wire(emulator: Emulator) -> Wire:
 
 
 @pytest.fixture
-def azure() -> Iterator[Azure]:
+def azure(azure_ml: Azure) -> Azure:
     """The whole process in front of an emulator."""
-    with on() as cloud:
-        yield cloud
+    return azure_ml
 
 
 @pytest.fixture

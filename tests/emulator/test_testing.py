@@ -85,7 +85,7 @@ def test_state_is_kept_when_a_folder_is_given(tmp_path: Path) -> None:
 def test_state_goes_with_the_context() -> None:
     """Without a folder nothing is left on the disk."""
     with on() as cloud:
-        folder = cloud.state
+        folder = cloud.state.folder
 
     assert not folder.exists()
 

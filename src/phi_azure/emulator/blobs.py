@@ -72,9 +72,13 @@ class Blobs:
         with self.store.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?)",
-                (blob.container, blob.name, str(blob.path), json.dumps(body)),
+                (blob.container, blob.name, self._kept(blob.path), json.dumps(body)),
             )
         return blob
+
+    def _kept(self, path: Path) -> str:
+        """Returns a path as it is remembered: within the state's folder, so that the folder can be copied and moved."""
+        return str(path.relative_to(self.store.folder) if path.is_relative_to(self.store.folder) else path)
 
     def put_bytes(self, container: str, name: str, content: bytes) -> Blob:
         """Makes a blob of a few bytes."""
@@ -97,7 +101,7 @@ class Blobs:
             )
             .fetchone()
         )
-        return _blob(row) if row else None
+        return self._blob(row) if row else None
 
     def find(self, container: str, prefix: str = "") -> list[Blob]:
         """Returns the blobs whose name begins so, by name."""
@@ -106,7 +110,16 @@ class Blobs:
             " WHERE container = ? AND substr(name, 1, ?) = ? ORDER BY name",
             (container, len(prefix), prefix),
         )
-        return [_blob(row) for row in rows]
+        return [self._blob(row) for row in rows]
+
+    def all(self) -> list[Blob]:
+        """Returns every blob, by container and name."""
+        rows = self.store.connection().execute("SELECT container, name, path, body FROM blobs ORDER BY container, name")
+        return [self._blob(row) for row in rows]
+
+    def _blob(self, row: tuple[str, str, str, str]) -> Blob:
+        container, name, path, body = row
+        return Blob(container, name, self.store.folder / path, **json.loads(body))
 
     def delete(self, blob: Blob) -> None:
         """Removes a blob; bytes that the emulator wrote for it go too."""
@@ -153,8 +166,3 @@ def digest(path: Path) -> str:
         while block := file.read(1 << 20):
             md5.update(block)
     return base64.b64encode(md5.digest()).decode()
-
-
-def _blob(row: tuple[str, str, str, str]) -> Blob:
-    container, name, path, body = row
-    return Blob(container, name, Path(path), **json.loads(body))

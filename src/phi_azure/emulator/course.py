@@ -177,16 +177,17 @@ def timeline(script: Document, steps: Sequence[str]) -> list[Phase]:
 def _lengths(script: Document, steps: Sequence[str]) -> list[tuple[str, float, float]]:
     """Returns for each step how long it waits and how long it runs."""
     if not steps:
-        return [("", 0.0, 1.0 if _is_untimed(script) else script["runs"] or 0.0)]
+        return [("", 0.0, 1.0 if is_untimed(script) else script["runs"] or 0.0)]
     given = {name: script["steps"].get(name) or {"queued": 0.0, "runs": None} for name in steps}
     open_ones = [name for name in steps if given[name]["runs"] is None]
     said = sum(step["runs"] or 0.0 for step in given.values())
-    rest = len(steps) if _is_untimed(script) else max(0.0, (script["runs"] or 0.0) - said)
+    rest = len(steps) if is_untimed(script) else max(0.0, (script["runs"] or 0.0) - said)
     each = rest / len(open_ones) if open_ones else 0.0
     return [(name, given[name]["queued"], each if name in open_ones else given[name]["runs"]) for name in steps]
 
 
-def _is_untimed(script: Document) -> bool:
+def is_untimed(script: Document) -> bool:
+    """Tells whether a job moves on with each look at it, and not by the clock; `script` is a `Script` as a dict."""
     timed = any(step["queued"] or step["runs"] is not None for step in script["steps"].values())
     return script["queued"] is None and script["runs"] is None and not timed
 
@@ -195,7 +196,7 @@ def _stretches(script: Document, step: str, waits: float, lasts: float) -> list[
     first = [("Queued", waits)] if waits else []
     if step not in {"", FINETUNE}:
         return [*first, ("Running", lasts)]
-    lost = [("Running", lasts / 2), ("Queued", 0.5 if _is_untimed(script) else _NEW_NODE)]
+    lost = [("Running", lasts / 2), ("Queued", 0.5 if is_untimed(script) else _NEW_NODE)]
     return [*first, *(lost * script["preempted"]), ("Running", lasts)]
 
 
@@ -236,7 +237,7 @@ class Course:
 
     def _passed(self) -> float | None:
         """Returns the seconds since the job started; None before."""
-        if _is_untimed(self.script):
+        if is_untimed(self.script):
             return self._passed_by_looks()
         passed: float = self.call.now - self.job["created"] - (self.script["queued"] or 0.0)
         return None if passed < 0 else min(self.length, passed)
@@ -258,7 +259,7 @@ class Course:
 
     def _moment(self, passed: float) -> float:
         """Returns the time so many seconds after the start."""
-        if _is_untimed(self.script):
+        if is_untimed(self.script):
             return self.call.now
         created: float = self.job["created"]
         return created + (self.script["queued"] or 0.0) + passed

@@ -112,7 +112,7 @@ def put_job(call: Call, name: str, **_: str) -> Response:
             return answer(_shown(call, existing))
     call.emulator.runner.start_job(call, job)
     location = f"https://{MANAGEMENT}{call.scope.id}/jobs/{name}?api-version={call.request.args['api-version']}"
-    return answer(_shown(call, _settled(call, name)), 201, {"Location": location})
+    return answer(_shown(call, settled(call, name)), 201, {"Location": location})
 
 
 def _change(call: Call, job: Document, properties: Document) -> None:
@@ -292,7 +292,7 @@ def _create_runs(call: Call, job: Document) -> None:
 def get_job(call: Call, name: str, **_: str) -> Response:
     """Answers a job; a child of a pipeline has no properties here, and the client goes on to run history."""
     if call.emulator.store.get("job", call.scope.key + name):
-        return answer(_shown(call, _settled(call, name)))
+        return answer(_shown(call, settled(call, name)))
     run = call.emulator.store.get("run", call.scope.key + name)
     if run is None:
         raise not_found(
@@ -322,7 +322,7 @@ def list_jobs(call: Call, **_: str) -> Response:
         if job["archived"] in wanted and kind in {"", job["type"].lower()}
     ]
     tagged = [job for job in found if tag is None or tag in _tags(call, job)]
-    return page_of(call, tagged, lambda job: _shown(call, _settled(call, job["name"])))
+    return page_of(call, tagged, lambda job: _shown(call, settled(call, job["name"])))
 
 
 def _tags(call: Call, job: Document) -> Document:
@@ -361,7 +361,7 @@ def require_output(call: Call, name: str, output: str) -> None:
             f"Job {name} has no output '{output}'; it has {', '.join(declared)}.",
             inner="OutputNotFound",
         )
-    job = _settled(call, name)
+    job = settled(call, name)
     if output not in job["output_places"]:
         status = run_of(call, job)["status"]
         raise WireError(
@@ -393,7 +393,7 @@ def leave_outputs(call: Call, job: Document, places: dict[str, list[str]]) -> No
     call.emulator.store.change("job", key, lambda doc: doc.update(model={"name": asset, "version": version}))
 
 
-def _settled(call: Call, name: str) -> Document:
+def settled(call: Call, name: str) -> Document:
     """Brings a job up to date with its runner, and returns it."""
     job = call.emulator.store.get("job", call.scope.key + name)
     if job and run_of(call, job)["status"] not in runs.OVER and not call.emulator.store.shows_past:
@@ -403,7 +403,7 @@ def _settled(call: Call, name: str) -> Document:
 
 def settle_run(call: Call, run: Document) -> Document:
     """Brings a run up to date with the job that it belongs to."""
-    _settled(call, run["root"])
+    settled(call, run["root"])
     return call.emulator.store.get("run", call.scope.key + run["id"]) or run
 
 

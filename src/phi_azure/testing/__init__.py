@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from phi_azure.emulator.course import Script, Step
     from phi_azure.emulator.faults import FAULTS
     from phi_azure.testing.cloud import Azure, azure
+    from phi_azure.testing.sent import ANY
 
-__all__ = ["FAULTS", "Azure", "Recorded", "Script", "Step", "azure"]
+__all__ = ["ANY", "FAULTS", "Azure", "Recorded", "Script", "Step", "azure"]
 _HOMES = {
+    "ANY": "phi_azure.testing.sent",
     "FAULTS": "phi_azure.emulator.faults",
     "Recorded": "phi_azure.emulator.app",
     "Script": "phi_azure.emulator.course",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,9 @@ from phi_azure.emulator.identity import TENANT
 from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE, LocalCredential
 from phi_azure.emulator.network import Interception, intercept
 from phi_azure.emulator.scripted import ScriptedRunner
+from phi_azure.testing import sent as find
+from phi_azure.testing.sent import ANY
+from phi_azure.testing.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +40,9 @@ class Azure:
         self.region = emulator.region
         self.credential = LocalCredential()
         self.jobs = Jobs(emulator)
+        self.state = State(emulator)
+        self.checks_at_end = True
+        """Whether the context ends with `check`; the pytest plugin makes it part of the test instead."""
 
     @property
     def clock(self) -> TurnedClock:
@@ -54,14 +61,37 @@ class Azure:
         return self.emulator.faults
 
     @property
-    def state(self) -> Path:
-        """The folder that holds everything: `state.db`, blobs, logs."""
-        return self.emulator.store.folder
-
-    @property
     def requests(self) -> list[Recorded]:
         """Every request so far, oldest first; keys, tokens and signatures are left out."""
         return list(self.emulator.requests)
+
+    def sent(self, method: str = "", path_part: str = "") -> list[Recorded]:
+        """Returns the requests of this method whose path contains this, oldest first."""
+        return find.sent(self.requests, method, path_part)
+
+    def assert_sent(self, method: str, path_part: str, expected: Any = ANY, *, whole: bool = False) -> Recorded:
+        """Finds a request whose JSON body has this in it, and returns it.
+
+        Args:
+            method: such as "PUT".
+            path_part: a part of the path.
+            expected: the body, or a part of it: objects may have more members, lists have as many entries. `ANY` stands
+                for what varies; alone it takes any body.
+            whole: whether the body must have nothing else.
+
+        Raises:
+            AssertionError: there was none; the message shows how the nearest body differs.
+        """
+        return find.find_sent(self.requests, method, path_part, expected, whole=whole)
+
+    def save(self, path: str | Path) -> None:
+        """Keeps everything as it is in a new folder; `azure(saved=path)` begins there again, as often as one likes.
+
+        Raises:
+            FileExistsError: the folder is there.
+        """
+        _keep_time(self.emulator)
+        self.state.save(Path(path))
 
     def last(self, method: str, path_part: str) -> Recorded:
         """Returns the last request of this method whose path contains this.
@@ -126,6 +156,17 @@ def _scripted(emulator: Emulator) -> ScriptedRunner:
     return emulator.runner
 
 
+def _keep_time(emulator: Emulator) -> None:
+    emulator.store.put("settings", "clock", {"now": emulator.clock.now()})
+
+
+def _take_up_time(emulator: Emulator, clock: TurnedClock) -> None:
+    """Turns a fresh clock to where that of the state stood, lest its jobs lie in the future."""
+    kept = emulator.store.get("settings", "clock")
+    if kept:
+        clock.turn(max(0.0, kept["now"] - clock.now()))
+
+
 @contextlib.contextmanager
 def azure(
     state: str | Path | None = None,
@@ -142,6 +183,7 @@ def azure(
     workspaces: Mapping[str, str] | None = None,
     foundry: Sequence[str] = (),
     archived: Sequence[str] = (),
+    saved: str | Path | None = None,
 ) -> Iterator[Azure]:
     """Leads everything that this process says to Azure to an emulator, and nothing to any other host.
 
@@ -161,12 +203,15 @@ def azure(
         workspaces: the workspaces that there are, with their kind ("Default", "Hub", "Project"); None takes any name.
         foundry: Foundry projects in the resource group, as "account/project".
         archived: archived versions of registry models, as "Phi-4-mini-instruct:3".
+        saved: a folder that `Azure.save` wrote, of which the context begins with a copy.
 
     Raises:
         AssertionError: at the end, unless an error ends the block; see `Azure.check`.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(state) if state else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phi-azure-")))
+        if saved:
+            shutil.copytree(saved, folder, dirs_exist_ok=True)
         scripted = runner == "scripted"
         clock = TurnedClock() if scripted else WorldClock()
         work = ScriptedRunner() if scripted else EngineRunner(keep=False)
@@ -184,7 +229,11 @@ def azure(
             pause_ms=5 if scripted else 50,
         )
         stack.callback(emulator.close)
+        if isinstance(clock, TurnedClock):
+            _take_up_time(emulator, clock)
+            stack.callback(_keep_time, emulator)
         interception = stack.enter_context(intercept(emulator))
         cloud = Azure(emulator, interception)
         yield cloud
-        cloud.check()
+        if cloud.checks_at_end:
+            cloud.check()
