@@ -13,6 +13,7 @@ from azure.ai.ml.entities import ServerlessEndpoint
 
 from phi_azure.emulator.identity import make_token
 from phi_azure.emulator.storage import signature
+from phi_azure.testing import ANY
 from phi_azure.testing import azure as on
 from tests.emulator import bodies
 from tests.emulator.bodies import changed
@@ -99,6 +100,142 @@ def test_last_request_is_found_by_its_path(azure: Azure) -> None:
     assert found.query == {"api-version": "2024-10-01-preview"}
     with pytest.raises(AssertionError, match=r"no PUT request with '/jobs/' in its path(.|\n)*GET /subscriptions"):
         azure.last("PUT", "/jobs/")
+
+
+# What was sent
+
+
+BODY = {"properties": {"jobType": "FineTuning", "tags": {"a": "1"}, "list": [{"x": 1, "y": 2}]}}
+
+
+def _put(body: object, name: str = "some") -> None:
+    url = f"{URL}/workspaces/w/jobs/{name}?api-version=2024-10-01-preview"
+    requests.put(url, json=body, headers={"Authorization": f"Bearer {make_token('a')}"}, timeout=5)
+
+
+FITTING: list[tuple[str, Any, bool]] = [
+    ("part", {"properties": {"tags": {"a": "1"}}}, False),
+    ("part of a list's entry", {"properties": {"list": [{"y": 2}]}}, False),
+    ("wildcard", {"properties": {"jobType": ANY, "list": ANY}}, False),
+    ("whole", BODY, True),
+    ("whole with a wildcard", {"properties": {**BODY["properties"], "tags": ANY}}, True),
+    ("anything", ANY, False),
+]
+
+
+@pytest.mark.parametrize(("expected", "whole"), [row[1:] for row in FITTING], ids=[row[0] for row in FITTING])
+def test_body_that_was_sent_is_found(expected: Any, whole: bool, azure: Azure) -> None:
+    """A part, or the whole, with wildcards; the request is handed back."""
+    _put(BODY)
+
+    found = azure.assert_sent("PUT", "/jobs/", expected, whole=whole)
+
+    assert found.json == BODY
+
+
+DIFFERING: list[tuple[str, Any, bool, list[str]]] = [
+    ("value", {"properties": {"tags": {"a": "2"}}}, False, ['-      "a": "2"', '+      "a": "1"']),
+    ("missing", {"properties": {"tags": {"b": "1"}}}, False, ['-      "b": "1"']),
+    ("more than the whole", {"properties": {**BODY["properties"], "tags": {}}}, True, ['+      "a": "1"']),
+    ("shorter list", {"properties": {"list": []}}, False, ['+        "x": 1,']),
+]
+
+
+@pytest.mark.parametrize(("expected", "whole", "lines"), [r[1:] for r in DIFFERING], ids=[r[0] for r in DIFFERING])
+def test_difference_is_shown(expected: Any, whole: bool, lines: list[str], azure: Azure) -> None:
+    """What differs is shown line by line, and what nobody asked for is left out."""
+    _put(BODY)
+
+    with pytest.raises(AssertionError, match="was sent with another body") as caught:
+        azure.assert_sent("PUT", "/jobs/", expected, whole=whole)
+
+    shown = str(caught.value).splitlines()
+    assert [line for line in lines if line not in shown] == []
+    assert "jobType" not in str(caught.value)
+
+
+def test_wildcard_is_no_difference(azure: Azure) -> None:
+    """Lines with ANY are the same on both sides."""
+    _put(BODY)
+
+    with pytest.raises(AssertionError) as caught:
+        azure.assert_sent("PUT", "/jobs/", {"properties": {"jobType": ANY, "tags": {"a": "2"}}})
+
+    changed_lines = [line for line in str(caught.value).splitlines()[1:] if line[:1] in "+-"]
+    assert [line for line in changed_lines if "ANY" in line or "FineTuning" in line] == []
+
+
+def test_nearest_of_several_bodies_is_shown(azure: Azure) -> None:
+    """One difference is more to the point than ten."""
+    _put({"properties": {"a": 1, "b": 2, "c": 3}}, "near")
+    _put({"other": 1}, "far")
+
+    with pytest.raises(AssertionError, match=r"/jobs/near was sent .* \(the nearest of 2 such requests\)"):
+        azure.assert_sent("PUT", "/jobs/", {"properties": {"a": 1, "b": 2, "c": 4}})
+
+
+def test_requests_are_listed_by_path(azure: Azure) -> None:
+    """Oldest first; a body is not needed."""
+    for name in ("one", "two"):
+        _put(BODY, name)
+
+    assert [one.path.rpartition("/")[2] for one in azure.sent("PUT", "/jobs/")] == ["one", "two"]
+    assert azure.sent("DELETE") == []
+    with pytest.raises(AssertionError, match=r"no DELETE request(.|\n)*PUT /subscriptions"):
+        azure.assert_sent("DELETE", "/jobs/")
+
+
+# What there is
+
+
+def _tuned(azure: Azure) -> Wire:
+    """Has a cluster, a tuned model and two endpoints made."""
+    wire = Wire(azure.emulator)
+    azure.jobs.script("some", queued="1m", runs="1h")
+    bodies.upload(azure.emulator)
+    wire("PUT", "computes/gpu", bodies.COMPUTE)
+    wire("PUT", "jobs/some", bodies.FINETUNING)
+    wire.finish(wire("PUT", "onlineEndpoints/ep-one", bodies.ENDPOINT))
+    return wire
+
+
+def test_state_is_seen_as_it_is_by_the_clock(azure: Azure) -> None:
+    """A job goes on although no request looks at it; what it leaves is there."""
+    _tuned(azure)
+
+    before = [job.status for job in azure.state.jobs]
+    azure.clock.turn(7200)
+
+    assert (before, [job.status for job in azure.state.jobs]) == (["NotStarted"], ["Completed"])
+    assert [(model.name, model.version) for model in azure.state.models] == [("tuned", "1")]
+    assert [(cluster.name, cluster.most) for cluster in azure.state.clusters] == [("gpu", 2)]
+    assert [(one.name, one.kind, one.state) for one in azure.state.endpoints] == [("ep-one", "managed", "Succeeded")]
+    assert {blob.name.rpartition("/")[2] for blob in azure.state.blobs} >= {"MLmodel", "std_log.txt"}
+
+
+def test_saved_state_is_taken_up_again_and_again(tmp_path: Path) -> None:
+    """Everything is there, at the time that it was; what happens to the copy does not touch what was saved."""
+    with on() as first:
+        _tuned(first)
+        first.clock.turn(7200)
+        jobs, blobs, then = first.state.jobs, first.state.blobs, first.clock.now()
+        first.save(tmp_path / "kept")
+
+    found = []
+    for _ in range(2):
+        with on(saved=tmp_path / "kept") as again:
+            found.append((again.state.jobs, again.state.blobs, again.clock.now() >= then))
+            text = Wire(again.emulator).blob("GET", f"{blobs[-1].container}/{blobs[-1].name}").status_code
+            Wire(again.emulator)("DELETE", "computes/gpu", query={"underlyingResourceAction": "Delete"})
+
+    assert found == [(jobs, blobs, True)] * 2
+    assert text == 200
+
+
+def test_state_is_saved_into_a_new_folder_only(azure: Azure, tmp_path: Path) -> None:
+    """Nothing is written over."""
+    with pytest.raises(FileExistsError):
+        azure.save(tmp_path)
 
 
 def test_child_process_reaches_the_emulator(azure: Azure) -> None:

@@ -115,6 +115,8 @@ class Emulator:
         workspaces: the workspaces that there are, with their kind; None takes any name for one.
         foundry: Foundry projects in the resource group, as account/project.
         archived: versions of registry models that are archived, as name:version.
+        pause_ms: how long clients are asked to wait between looks at an operation.
+        lasting: whether the state is to survive a power cut; without, nothing waits for the disk.
     """
 
     account = "phiazureemulator"  # 3 to 24 lower-case letters and digits, as storage accounts are named
@@ -133,8 +135,9 @@ class Emulator:
         foundry: Sequence[str] = (),
         archived: Sequence[str] = (),
         pause_ms: int = 10,
+        lasting: bool = True,
     ) -> None:
-        self.store = Store(state)
+        self.store = Store(state, lasting=lasting)
         self.blobs = Blobs(self.store)
         self.clock = clock or WorldClock()
         self.region = region

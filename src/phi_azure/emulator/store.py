@@ -45,10 +45,15 @@ class Store:
 
     Every process and thread opens a connection of its own; SQLite's write-ahead log keeps them apart, and what was
     committed survives a kill -9. Keys are compared without letter case, as Azure compares names.
+
+    Args:
+        folder: made if absent.
+        lasting: whether it is to survive a power cut; without, nothing waits for the disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lasting: bool = True) -> None:
         self.folder = folder
+        self._synchronous = "NORMAL" if lasting else "OFF"  # NORMAL: a power cut may cost the last write
         folder.mkdir(parents=True, exist_ok=True)
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -62,9 +67,7 @@ class Store:
             # closed by close(), from whichever thread ends the emulator
             connection = sqlite3.connect(self.folder / "state.db", timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(
-                "PRAGMA synchronous=NORMAL"
-            )  # survives a killed process; a power cut may cost the last write
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")  # both survive a killed process
             self._local.connection = connection
             self._connections.append(connection)
         return connection

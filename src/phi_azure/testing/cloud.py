@@ -227,6 +227,7 @@ def azure(
             foundry=foundry,
             archived=archived,
             pause_ms=5 if scripted else 50,
+            lasting=state is not None,
         )
         stack.callback(emulator.close)
         if isinstance(clock, TurnedClock):
