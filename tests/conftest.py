@@ -22,9 +22,11 @@ def emulator(azure_ml: Azure) -> Azure:
 
 
 @pytest.fixture
-def chat(chat_data: Path) -> Path:
-    """Twelve good rows."""
-    return chat_data
+def chat(tmp_path: Path) -> Path:
+    """Twelve good rows, whose hash stands in the bodies that tests compare."""
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(row(f"Headline {number}.", "neutral") for number in range(12)), encoding="utf-8")
+    return path
 
 
 def row(question: str, answer: str) -> str:
