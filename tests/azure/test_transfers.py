@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from phi_azure.emulator.rough import Fault, Rough
 from phi_azure.errors import AzureError, ConflictError, NotFoundError, PhiAzureError, RightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from _typeshed.wsgi import WSGIEnvironment
@@ -440,18 +441,41 @@ def test_a_file_that_was_changed_between_cuts_is_sent_anew(store: Store, tmp_pat
     assert store.content("a.bin") == new
 
 
-def test_a_file_that_is_changed_while_it_goes_is_refused(store: Store, tmp_path: Path) -> None:
-    """Such a file never becomes a blob."""
-    local_files(tmp_path / "in", a=30 * BLOCK)
-    store.rough.latency_s = 0.05
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "other-bytes": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "shorter": lambda path: os.truncate(path, 1),
+    "longer": lambda path: os.truncate(path, 2 * path.stat().st_size),
+    "another-file": lambda path: path.with_suffix(".new").replace(path),
+}
 
-    def meddle(_: Progress) -> None:
-        (tmp_path / "in" / "a.bin").write_bytes(bytes(30 * BLOCK))
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("block", [BLOCK, 8 << 20], ids=["between-blocks", "inside-a-block"])
+def test_a_file_that_is_changed_while_it_goes_is_refused(
+    store: Store, tmp_path: Path, block: int, change: Callable[[Path], object]
+) -> None:
+    """Such a file never becomes a blob, and what the service says of a half-changed block is not the message."""
+    local_files(tmp_path / "in", a=3 * block)
+    (tmp_path / "in" / "a.new").write_bytes(bytes(3 * block))
+    store.settings = replace(BRISK, block=block, workers=1)
+    store.rough.trouble = at_block(2, lambda: change(tmp_path / "in" / "a.bin"))
 
     with pytest.raises(ConflictError, match="was changed while it was uploaded"):
-        store.upload(tmp_path / "in", meddle)
+        store.upload(tmp_path / "in")
 
     assert store.emulator.blobs.get(DEFAULT_CONTAINER, f"{FOLDER}/a.bin") is None
+
+
+def at_block(number: int, act: Callable[[], object]) -> Callable[[WSGIEnvironment], None]:
+    """Does something when a block's head has come, before its body is read; of 8 MiB, the end is not sent yet."""
+    left = [number]
+
+    def trouble(environ: WSGIEnvironment) -> None:
+        left[0] -= _is_block(environ)
+        if left[0] == 0:
+            act()
+
+    return trouble
 
 
 # Faults of the service and the network

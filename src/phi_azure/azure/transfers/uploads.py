@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from phi_azure.azure.transfers.wire import MOST_BLOCKS, Blocks, Range, Slice, md5_of
 from phi_azure.azure.transfers.working import Meter, counted, run
-from phi_azure.errors import AzureError, ConflictError, NotFoundError
+from phi_azure.errors import AzureError, ConflictError, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,12 +91,16 @@ def upload_files(
     meter = Meter(counted(len(files)), sum(file.size for file in outgoing), on_progress)
 
     def work(block: _Block) -> None:
-        if block.file.count == 1:
-            _put(container, block.file, present.get(block.file.name), meter)
-            return
-        _put_block(container, block, meter)
-        if block.file.one_less() == 0:
-            _commit(container, block.file, block.there)
+        try:
+            if block.file.count == 1:
+                _put(container, block.file, present.get(block.file.name), meter)
+                return
+            _put_block(container, block, meter)
+            if block.file.one_less() == 0:
+                _commit(container, block.file, block.there)
+        except PhiAzureError:  # such as a wrong MD5 of a block that was changed between its reading and its sending
+            block.file.refuse_changed()
+            raise
 
     run(_blocks(container, outgoing), work, container.settings.workers, container.stop, meter.tick)
     meter.tick(last=True)

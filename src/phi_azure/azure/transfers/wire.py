@@ -77,7 +77,10 @@ class Blocks(NamedTuple):
 
 
 class Slice:
-    """A part of a file as the body of a request: read piece by piece, of a length that is known."""
+    """A part of a file as the body of a request: read piece by piece, of a length that is known.
+
+    Raises ConflictError where the file has become shorter: the service would wait a minute for what cannot come.
+    """
 
     def __init__(self, file: IO[bytes], where: Range) -> None:
         file.seek(where.first)
@@ -95,6 +98,8 @@ class Slice:
     def read(self, count: int = -1) -> bytes:
         """Reads the next bytes."""
         data = self._file.read(self._left if count < 0 else min(count, self._left))
+        if count and self._left and not data:
+            raise ConflictError(f"{self._file.name} became {self._left:,} bytes shorter while it was read.")
         self._left -= len(data)
         return data
 
