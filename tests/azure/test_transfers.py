@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ from phi_azure.emulator.rough import Fault, Rough
 from phi_azure.errors import AzureError, ConflictError, NotFoundError, PhiAzureError, RightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from _typeshed.wsgi import WSGIEnvironment

@@ -259,7 +259,7 @@ _FILES = (
     Broken("mark", codecs.BOM_UTF8 + _TEN, "bom", None, "info", "import takes it"),
     Broken("mark on managed", codecs.BOM_UTF8 + _TEN, "bom", None, "warning", "without one", "managed"),
     Broken("zip", b"PK\x03\x04" + _TEN, "format", None, "error", "Unpack"),
-    Broken("gzip", b"\x1f\x8b\x08\x00" + _TEN, "format", None, "error", "gzip"),
+    Broken("gzip", b"\x1f\x8b\x08\x00" + _TEN, "format", None, "error", "Unpack"),
     Broken("parquet named jsonl", b"PAR1" + _TEN, "format", None, "error", "parquet"),
     Broken("json on serverless", _TEN, "suffix", None, "error", ".jsonl only", suffix=".json"),
     Broken("txt on serverless", _TEN, "suffix", None, "error", "Rename", suffix=".txt"),
@@ -278,7 +278,8 @@ _FILES = (
     Broken("csv cell empty", _CSV + b'""\n', "messages", 14, "error", "null", "managed", ".csv"),
     Broken("csv with few rows", b"messages\n", "few-rows", None, "error", "10 or more", "managed", ".csv"),
     Broken("tsv read as csv", _CSV, "split", None, "info", "aside", "managed", ".tsv"),
-    Broken("parquet without pyarrow or rows", b"PAR1", "parquet", None, "error", "read", "managed", ".parquet"),
+    Broken("no parquet", _TEN, "format", None, "error", "no parquet", "managed", ".parquet"),
+    Broken("pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "format", None, "error", "git lfs pull"),
 )  # fmt: skip
 
 BROKEN = (
@@ -287,5 +288,5 @@ BROKEN = (
         Broken(f"{name} on managed", around(line), code, 7, level, word, "managed")
         for name, line, code, level, word in _MANAGED
     ),
-    *(case for case in _FILES if case.suffix != ".parquet"),
+    *_FILES,
 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
+import sys
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from phi_azure import dataset
+from phi_azure.display.reports import outcome
 from phi_azure.errors import DataError
 
 if TYPE_CHECKING:
@@ -135,3 +139,46 @@ def test_errors_are_raised_with_their_lines(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A path to nothing is a problem like any other."""
     assert [problem.code for problem in dataset.check(tmp_path / "none.jsonl").errors] == ["no-file"]
+
+
+@pytest.mark.parametrize("run", ["x" * 4_000_000, "-eyJ" * 500_000], ids=["letters", "beginnings of tokens"])
+def test_a_long_run_of_letters_is_looked_at_once(tmp_path: Path, run: str) -> None:
+    """Patterns for secrets and mail take no time that grows with the square of a text: this would take hours."""
+    report = dataset.check(written(tmp_path, turns(("user", f"{run} tell@example.com"), ("assistant", "b"))))
+
+    assert [(problem.code, problem.line) for problem in report.problems] == [("personal-data", 13)]
+
+
+def test_rows_of_parquet_are_looked_at(tmp_path: Path) -> None:
+    """Messages may be lists, or JSON text, in a column; a problem has the number of its row."""
+    rows = [json.loads(GOOD % number) for number in range(12)] + [json.loads(turns(("bot", "a"), ("assistant", "b")))]
+    as_text = [{"messages": json.dumps(row["messages"])} for row in rows]
+    for name, table in (("lists", rows), ("text", as_text)):
+        parquet.write_table(pa.Table.from_pylist(table), tmp_path / f"{name}.parquet")
+
+    found = [dataset.check(tmp_path / f"{name}.parquet", "managed") for name in ("lists", "text")]
+
+    assert [report.rows for report in found] == [13, 13]
+    assert [[(problem.code, problem.line) for problem in report.errors] for report in found] == [[("role", 13)]] * 2
+
+
+def test_without_pyarrow_a_parquet_file_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a warning that says what to install, and nobody claims to know how many rows train."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1")
+
+    report = dataset.check(path, "managed")
+
+    assert [(problem.code, problem.level) for problem in report.problems] == [("not-read", "warning")]
+    assert "not looked at" in outcome(report)
+
+
+def test_a_cut_parquet_file_is_an_error(tmp_path: Path) -> None:
+    """What pyarrow says of it is kept."""
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1" + bytes(100))
+
+    report = dataset.check(path, "managed")
+
+    assert [problem.code for problem in report.errors] == ["parquet", "few-rows"]

@@ -31,7 +31,13 @@ _UTF = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_MAGIC = ((b"PK\x03\x04", "a zip or Excel file"), (b"\x1f\x8b", "a gzip file"), (b"PAR1", "a parquet file"))
+_PARQUET = b"PAR1"
+_MAGIC = (
+    (b"PK\x03\x04", "a zip or Excel file", "Unpack or convert it."),
+    (b"\x1f\x8b", "a gzip file", "Unpack it."),
+    (_PARQUET, "a parquet file", "Convert it."),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file", "Fetch the file: git lfs pull."),
+)
 
 _Given = tuple[Path, Split]
 
@@ -200,6 +206,8 @@ def _unreadable(path: Path, route: Route) -> Iterator[Finding]:
         start = file.read(64)
     if path.suffix.lower() != ".parquet":
         yield from _encoding(start, route)
+    elif not start.startswith(_PARQUET):
+        yield error("format", None, "this is no parquet file by its first bytes.", "Write it again.", "fails")
     if route == "serverless":
         yield from _size(path.stat().st_size)
 
@@ -215,11 +223,12 @@ def _suffix(suffix: str, route: Route) -> Iterator[Finding]:
 
 def _encoding(start: bytes, route: Route) -> Iterator[Finding]:
     kind = next((name for mark, name in _UTF if start.startswith(mark)), None) or _wide(start)
-    magic = next((name for mark, name in _MAGIC if start.startswith(mark)), None)
+    magic = next(((name, fix) for mark, name, fix in _MAGIC if start.startswith(mark)), None)
     if kind:
         yield error("encoding", None, f"the file is {kind}.", "Save it as UTF-8.", "fails")
     elif magic:
-        yield error("format", None, f"this is {magic} by its first bytes.", "Unpack or convert it.", "fails")
+        name, fix = magic
+        yield error("format", None, f"this is {name} by its first bytes.", fix, "fails")
     elif start.startswith(codecs.BOM_UTF8):
         message = "the file begins with a byte-order mark"
         if route == "serverless":

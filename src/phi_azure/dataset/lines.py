@@ -125,7 +125,7 @@ def _broken(text: str, problem: Exception, route: Route, *, last: bool) -> Verdi
     return Verdict((error(code, None, message + skipped, fix, effect),), dropped=route == "serverless")
 
 
-def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str]:  # noqa: PLR0911  a list of cases
+def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str]:  # noqa: C901, PLR0911  a list of cases
     one = "Write one JSON object a line."
     if isinstance(problem, RecursionError):
         return "json", "nested too deep to be read.", "Flatten it."
@@ -145,9 +145,9 @@ def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str
         return "truncated", "the last line ends in the middle; the file seems cut off.", "Write the file again."
     if _FRAGMENT.fullmatch(text) and not text.startswith('{"messages"'):
         return "object-over-lines", "a piece of an object that goes over several lines.", one
-    said = (
-        f"{problem.msg} at character {problem.pos + 1}" if isinstance(problem, json.JSONDecodeError) else str(problem)
-    )
+    said = str(problem)
+    if isinstance(problem, json.JSONDecodeError):
+        said = f"{problem.msg.removesuffix(' at')} at character {problem.pos + 1}"
     return "json", f"not JSON: {said[:1].lower()}{said[1:]}.", one
 
 

@@ -45,7 +45,7 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[Lines]:
     number, rest = 1, b""
     with path.open("rb") as file:
         rest = file.read(3).removeprefix(codecs.BOM_UTF8)
-        while data := file.read(size):
+        while data := file.read(max(size, len(rest))):  # twice as much each time while a line does not end
             head, newline, tail = data.rpartition(b"\n")
             if not newline:
                 rest += tail
@@ -139,7 +139,7 @@ def elements(path: Path) -> Iterator[Record]:
                 number += text.count("\n", place, end)
                 place = end
                 continue
-            more = file.read(BLOCK) if len(text) - place < LONGEST else ""
+            more = file.read(max(BLOCK, len(text) - place)) if len(text) - place < LONGEST else ""
             if not more:
                 yield Record(number, None, _no_more(text[place:]))
                 return

@@ -61,6 +61,8 @@ def outcome(report: Report) -> str:
     if any(problem.effect == "fails" for problem in report.problems):
         return f"{found}{dropped}The job would fail on Azure: mend the errors first."
     trained = f"{_number(report.training_rows, 'row', 'rows')} would train."
+    if "not-read" in report.counts and report.ok:
+        return f"{found}Rows were not looked at; what Azure would do with them is not known."
     if report.ok:
         return f"{found}{dropped}{trained}"
     return f"{found}{dropped}Azure would run it all the same, and {trained[:-1]}; the errors spoil what it learns."
