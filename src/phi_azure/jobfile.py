@@ -55,7 +55,10 @@ def read(path: Path) -> FineTune:
     """Reads a job file; relative paths in it start from its folder."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        message = f"{path}: cannot be read: byte {error.start + 1} is not UTF-8; save the file as UTF-8."
+        raise ConfigError(message, remedy=REMEDY) from error
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error}", remedy=REMEDY) from error
     root = _compose(path, text)
     lines: dict[Place, int] = {}

@@ -43,7 +43,7 @@ def test_names_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(
         "name: my tone\ntraining_data: ''\nlr: 1\nroute:\n  kind: managed\n  epochs: 0\n  deepspeed: 2\n"
-        "  auto_find_batch_size: true\n  lora_rank: 3\n",
+        "  auto_find_batch_size: true\n  lora_rank: 3\n  seed: 1\n  n_epochs: 2\n",
         encoding="utf-8",
     )
 
@@ -51,7 +51,7 @@ def test_names_all_at_once(tmp_path: Path) -> None:
         FineTune.from_yaml(path)
 
     lines = [message.removeprefix(f"{path}:").partition(":")[0] for message in str(caught.value).splitlines()]
-    assert lines == ["1", "2", "3", "6", "7", "9"]
+    assert lines == ["1", "2", "3", "6", "7", "9", "11"]
 
 
 def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:

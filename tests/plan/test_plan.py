@@ -135,7 +135,7 @@ def test_own_weights_are_read_for_their_size(tmp_path: Path) -> None:
     seeing = plan(job, _report(), today=TODAY)
 
     assert blind.managed.hours is None
-    assert "config.json" in blind.managed.arithmetic[0]
+    assert any("has no config.json" in note for note in blind.notes)
     assert seeing.managed.hours is not None
     assert seeing.managed.machine is not None
     assert seeing.managed.machine.fits
@@ -241,6 +241,26 @@ def test_data_in_azure_leaves_prices_open() -> None:
     assert made.tokens is None
     assert made.managed.price is None
     assert made.serverless.price is None
+    assert made.managed.machine is not None
+    assert made.managed.machine.fits is None
+    assert any("its rows are not here" in note.lower() for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("phi4-mini", "did you mean Phi-4-mini-instruct?"),
+        ("phi4-mini", "Whether Azure's registry has phi4-mini is not known."),
+        ({"path": "nowhere"}, "There is no folder nowhere"),
+    ],
+    ids=["misspelt", "not known", "no folder"],
+)
+def test_a_model_that_nobody_knows_is_named(model: object, said: str) -> None:
+    """No route claims to train it, and the name that was meant is told."""
+    made = plan(_job(model=model, route=ManagedCompute()), _report(), today=TODAY)
+
+    assert any(said in note for note in made.notes), made.notes
+    assert made.managed.price is None
 
 
 def test_a_plan_is_saved_and_read_back() -> None:

@@ -259,15 +259,14 @@ def group_of(name: str) -> str:
 
 
 def _with_lora(data: object) -> object:
-    """Gathers lora_r, lora_alpha and lora_dropout, and reads `lora: true` and `lora: false`."""
+    """Gathers lora_r, lora_alpha and lora_dropout, unless `lora` says them too; reads `lora: true` and `false`."""
     if not isinstance(data, dict):
         return data
-    flat = {SAME_LORA[key]: data[key] for key in SAME_LORA if key in data}
-    rest = {key: value for key, value in data.items() if key not in SAME_LORA}
-    if isinstance(rest.get("lora"), bool):
-        rest["lora"] = {} if rest["lora"] else None
-    if not flat:
-        return rest
-    if isinstance(rest.get("lora"), dict):
-        flat = {**rest["lora"], **flat}
-    return {**rest, "lora": flat}
+    lora = data.get("lora", {})
+    if isinstance(lora, bool):
+        lora = {} if lora else None
+    flat = {key for key in SAME_LORA if key in data and isinstance(lora, dict) and SAME_LORA[key] not in lora}
+    rest = {key: value for key, value in data.items() if key not in flat}
+    if flat:
+        lora = {**lora, **{SAME_LORA[key]: data[key] for key in SAME_LORA if key in flat}}
+    return {**rest, "lora": lora} if flat or "lora" in data else rest

@@ -119,7 +119,7 @@ def _place(detail: ErrorDetails) -> Place:
 def _message(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
     dotted = ".".join(place)
     if detail["type"] == "extra_forbidden":
-        return f"unknown key {dotted}{_meant(kind, place, detail)}"
+        return _twice(kind, place, detail) or f"unknown key {dotted}{_meant(kind, place, detail)}"
     if detail["type"] == "missing":
         return f"{dotted} is missing"
     if detail["type"] == "value_error":
@@ -196,6 +196,14 @@ def _range(schema: dict[str, Any]) -> str:
     return " and ".join(part for part in (low, high) if part)
 
 
+def _twice(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str | None:
+    """Says that a knob stands under two names, which is why one of them was not read."""
+    name = place[-1]
+    ours = SAME_KNOB.get(name, "lora" if name in SAME_LORA else None)
+    owner = _owner(kind, place, str(detail["loc"][1]) if len(detail["loc"]) > 1 else "")
+    return f"{name} and {ours} are the same; keep one" if owner and ours in owner.model_fields else None
+
+
 def _meant(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
     """Looks for the key among its neighbours first, then where it would belong."""
     name, parts = place[-1], [str(part) for part in detail["loc"]]
@@ -210,7 +218,7 @@ def _meant(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
 
 def _meant_at_top(name: str) -> str:
     own = _of_a_route(name)
-    below = f"; it belongs under route: {own}" if own else ""
+    below = f"; it belongs under route: {_whole(name) or own}" if own else ""
     if own is not None and own in {name, SAME_KNOB.get(name)}:
         return below
     return suggestion(name, FineTune.model_fields) or below
@@ -223,6 +231,12 @@ def _meant_in_route(name: str, tag: str) -> str:
         return "; it belongs at the top level, not under route"
     fields = (ManagedCompute if tag == "managed" else Serverless).model_fields
     return suggestion(name, fields) or suggestion(name, FineTune.model_fields).replace("?", " at the top level?")
+
+
+def _whole(name: str) -> str | None:
+    """Returns what is meant with its explanation: `lora: {r: ...}`, where the field alone would mislead."""
+    meant = MEANT.get(name, "")
+    return meant if target(meant) != meant else None
 
 
 def _of_a_route(name: str) -> str | None:

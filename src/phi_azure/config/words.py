@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -117,13 +118,11 @@ MEANT = {
 
 
 def renamed(data: object) -> object:
-    """Puts our names where Azure's or Hugging Face's were used."""
+    """Puts our names where Azure's or Hugging Face's were used; of a knob that stands twice, the names stay."""
     if not isinstance(data, dict):
         return data
-    for other, ours in SAME_KNOB.items():
-        if other in data and ours in data:
-            raise ValueError(f"{other} and {ours} are the same; keep one")
-    return {SAME_KNOB.get(key, key): value for key, value in data.items()}
+    times = Counter(SAME_KNOB.get(key, key) for key in data)
+    return {key if times[ours] > 1 else ours: data[key] for key in data for ours in [SAME_KNOB.get(key, key)]}
 
 
 def suggestion(name: str, known: Collection[str]) -> str:

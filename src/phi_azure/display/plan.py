@@ -81,7 +81,10 @@ def _machines(machine: Machine | None) -> str:
 def _holds(machine: Machine | None) -> str:
     if machine is None or machine.memory is None or machine.memory_gib is None:
         return "not known"
-    return f"{machine.memory.total_gib:.0f} of {machine.memory_gib:g} GiB: {'fits' if machine.fits else 'too small'}"
+    held = f"{machine.memory.total_gib:.0f} of {machine.memory_gib:g} GiB"
+    if machine.fits is None:
+        return f"up to {held}: not known"
+    return f"{held}: {'fits' if machine.fits else 'too small'}"
 
 
 def _rows(side: Side) -> str:

@@ -33,6 +33,8 @@ def side(job: FineTune, row: PhiModel | None, rows: Rows, tokens: Tokens | None,
     held = knobs if knobs.padded else knobs.cut_at(tokens.longest if tokens else None)
     best = cheapest(row, held, facts.hourly, today) if row else None
     machine = replace(_machine(name, chosen_by, route, row, held, facts), cheapest=best)
+    if tokens is None and not machine.fits:  # the longest row that the job allows may be far from the longest there is
+        machine = replace(machine, fits=None)
     hours, price, arithmetic = _time(route, row, knobs, rows, tokens, machine)
     hosting, hosting_lines = money.managed_hosting(row, facts.hourly)
     per_step = knobs.batch * knobs.accumulation * machine.gpus * machine.nodes
@@ -107,7 +109,7 @@ def _time(
     if tokens is None or not rows.training:
         return None, None, ("The rows are not here, so that their tokens are not known.",)
     if row is None:
-        return None, None, ("The model's dimensions are not known: its folder has no config.json that tells them.",)
+        return None, None, ("The model's dimensions are not known.",)
     if size is None:
         return None, None, (f"{machine.size} is not in the catalogue: its GPUs and its price are not known.",)
     per_step = knobs.batch * knobs.accumulation * machine.gpus * machine.nodes
@@ -179,8 +181,10 @@ def _plural(count: int, word: str) -> str:
 
 def _doubt(row: PhiModel | None, job: FineTune, today: date) -> str | None:
     """Returns what is doubtful about training this model on one's own machines."""
-    if row is None or not isinstance(job.model, str) or "/" in job.model:
+    if not isinstance(job.model, str) or "/" in job.model:
         return None
+    if row is None:
+        return f"Whether Azure's registry has {job.base_name} is not known."
     if not row.tunable:
         return f"Azure's chat fine-tuning does not list {row.name}."
     if row.state(today) == "retired":

@@ -137,12 +137,22 @@ def _over_budget(job: FineTune, side: Side) -> tuple[str, ...]:
 def _notes(job: FineTune, row: PhiModel | None, chosen: Side, machine: Machine | None, today: date) -> tuple[str, ...]:
     notes = [*filter(None, [chosen.why, catalog.stale_note(today)])]
     if row is None:
-        notes.append(f"{job.base_name} is not in the catalogue: its memory, time and price are not known.")
+        notes.append(f"{_unknown(job)}: its memory, time and price are not known.")
     elif row.dims is None:
         notes.append(f"The dimensions of {row.name} are not published here; its memory is a guess from its weights.")
     if machine is not None and chosen.route == "managed":
         notes += _machine_notes(machine)
     return (*notes, *(f"{note.field}: {note.message}" for note in with_model_defaults(job).notes()))
+
+
+def _unknown(job: FineTune) -> str:
+    """Says why nothing is known of a model."""
+    if not isinstance(job.model, LocalModel):
+        return f"{job.base_name} is not in the catalogue"
+    folder = job.model.path
+    return (
+        f"{folder} has no config.json that tells its dimensions" if folder.is_dir() else f"There is no folder {folder}"
+    )
 
 
 def _machine_notes(machine: Machine) -> list[str]:
@@ -151,6 +161,10 @@ def _machine_notes(machine: Machine) -> list[str]:
     if machine.fits is False:
         instead = f" {machine.cheapest} is the cheapest that does." if machine.cheapest else " No single machine does."
         notes.append(f"The job does not fit on {machine.size}.{instead}")
+    elif machine.fits is None and machine.memory and machine.memory_gib:
+        notes.append(
+            "Its rows are not here: the memory is that of the longest that it allows. max_seq_length lowers it."
+        )
     if machine.chosen_by == "default":
         notes.append(f"No list of machines is published for this model; {machine.size} is our choice.")
     if size is None:
