@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from phi_azure.testing import Azure
 
 pytest_plugins = ["phi_azure.testing.plugin"]  # an installed package brings it; a working tree may not be installed
+
+settings.register_profile("phi-azure", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("phi-azure")
 
 
 @pytest.fixture

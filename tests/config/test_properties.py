@@ -32,7 +32,7 @@ INPUTS = json.loads(
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz-_ äß:#'\"{}[],&*!|>%@`\\\n", min_size=1, max_size=12)
 NAMES = st.from_regex(r"[a-z][a-z0-9]{1,20}", fullmatch=True)
 ASSETS = NAMES.map(lambda name: f"azureml:{name}:1")
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BY_HAND: dict[str, st.SearchStrategy[Any]] = {
     "lora": st.none() | st.deferred(lambda: knobs(Lora)),
     "deepspeed": st.sampled_from([None, 2, 3, "azureml:zero:1"]),

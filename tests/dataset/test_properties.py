@@ -61,7 +61,7 @@ def checked(lines: list[bytes], route: dataset.Route, **options: Any) -> dataset
 @pytest.mark.parametrize("route", ["serverless", "managed"])
 @pytest.mark.parametrize("clean", [GOOD, []], ids=["with good rows", "alone"])
 @given(lines=LINES)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_agrees_with_azures_rules(route: dataset.Route, clean: list[bytes], lines: list[bytes]) -> None:
     """What passes here is accepted there; what is called dropped is dropped there; a refusal there is an error here."""
     rules = azure_rules.serverless if route == "serverless" else azure_rules.managed
@@ -78,7 +78,7 @@ def test_agrees_with_azures_rules(route: dataset.Route, clean: list[bytes], line
 
 
 @given(lines=LINES, first=st.integers(1, 50), system_role=st.booleans())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_sieve_says_what_the_close_look_says(lines: list[bytes], first: int, system_role: bool) -> None:
     """A block through the sieve brings the same findings, counts and keys as each line alone."""
     rules = Rules("serverless", system_role)
@@ -119,7 +119,7 @@ def test_sieve_stops_every_broken_line() -> None:
 
 
 @given(data=st.binary(max_size=300), suffix=st.sampled_from([".jsonl", ".json", ".csv", ".tsv"]))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_no_bytes_make_it_raise(data: bytes, suffix: str) -> None:
     """Any bytes in any format end in a report."""
     with TemporaryDirectory() as folder:
@@ -133,7 +133,7 @@ def test_no_bytes_make_it_raise(data: bytes, suffix: str) -> None:
 
 
 @given(lines=st.lists(st.sampled_from(GOOD[:4]), min_size=1, max_size=30), in_memory=st.sampled_from([1, 5, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_repeats_are_found_on_disk_as_in_memory(lines: list[bytes], in_memory: int) -> None:
     """However few rows memory may hold, each row that was there before is named with the line of the first."""
     from phi_azure.dataset.repeats import Repeats
