@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 600.0
 """Seconds that Azure may be away without a break before waiting ends."""
-_FIRST_S, _GROWTH, _SLOWEST_S = 0.5, 1.5, 72.0
+_FIRST_S, _GROWTH, _SLOWEST_S = 0.5, 1.5, 90.0
 _AFTER_A_CHANGE_S = 5.0
 _FULL_EVERY = 24  # readings of metrics, of which one reads every point; the others read the newest
 _JOB_EVERY = 4  # looks at a job with steps, of which one asks for the job; the others ask for its steps
@@ -30,7 +30,7 @@ class Pace:
     """The pauses between two looks: quick at first and after a change, slow when nothing has changed for long.
 
     A job of three hours takes fewer looks than azure-ai-ml's own `jobs.stream` takes polls (205); its end is seen at
-    most 72 seconds late. On this machine, or with a pause that somebody asked for, it stays the same.
+    most 90 seconds late. On this machine, or with a pause that somebody asked for, it stays the same.
     """
 
     def __init__(self, poll: float | None, *, local: bool) -> None:

@@ -198,7 +198,7 @@ class Run:
 
         Args:
             poll: seconds between two looks, which then ask for everything; None starts at half a second, slows down to
-                72, and asks for little: of metrics mostly the newest values, with those between now and then and at the
+                90, and asks for little: of metrics mostly the newest values, with those between now and then and at the
                 end. On this machine it stays at half a second.
         """
         return self._updates(poll, deadline=None)

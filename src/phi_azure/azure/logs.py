@@ -103,19 +103,20 @@ class LogReader:
             return self._block(name)
 
     def _block(self, name: str) -> bytes:
+        """Asks from the last byte that is known: where nothing is new, that byte comes, and its absence tells more."""
         offset = self.offsets.get(name, 0)
+        first = max(0, offset - 1)
         try:
-            content: bytes = read_range(self.connection, self.known[name], offset, offset + _BLOCK - 1).content
+            content: bytes = read_range(self.connection, self.known[name], first, offset + _BLOCK - 1).content
         except HttpResponseError as error:
             if error.status_code == 404:  # the log is announced before it is written
                 return b""
             if error.status_code != 416:
                 raise
-            if (size := _size(error.response)) is not None and size < offset:  # begun anew, as on another machine
-                self.offsets[name], self.rests[name] = 0, b""
+            self.offsets[name], self.rests[name] = 0, b""  # empty, or begun anew, as on another machine
             return b""
-        self.offsets[name] = offset + len(content)
-        return content
+        self.offsets[name] = first + len(content)
+        return content[offset - first :]
 
 
 def tail(connection: Connection, run_id: str, lines: int) -> list[str]:
@@ -132,7 +133,7 @@ def tail(connection: Connection, run_id: str, lines: int) -> list[str]:
 def _end(connection: Connection, url: str) -> bytes:
     try:
         head = read_range(connection, url, 0, _TAIL - 1)
-        size = _size(head) or 0
+        size = _size(head)
         if size <= _TAIL:
             return bytes(head.content)
         return bytes(read_range(connection, url, size - _TAIL, size - 1).content).partition(b"\n")[2]
@@ -148,8 +149,7 @@ def read_range(connection: Connection, url: str, first: int, last: int) -> HttpR
     return connection.send(HttpRequest("GET", url, headers=headers), signed=False)
 
 
-def _size(response: HttpResponse | None) -> int | None:
-    """Returns the size of the whole blob: `bytes 0-99/1234`, or `bytes */1234`."""
-    said = response.headers.get("Content-Range", "") if response is not None else ""
-    size = said.rpartition("/")[2]
-    return int(size) if size.isdigit() else None
+def _size(response: HttpResponse) -> int:
+    """Returns the size of the whole blob: `bytes 0-99/1234`."""
+    size = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(size) if size.isdigit() else 0

@@ -62,6 +62,8 @@ def write_log(store: Store, run: Document, text: str) -> None:
 
 def set_status(store: Store, run: Document, status: str, now: float, error: Document | None = None) -> Document:
     """Moves a run on; the times of its start and end are kept, and a run that is over stays as it is."""
+    if run["status"] == status:  # most looks at a job find it where it was
+        return run
 
     def change(document: Document) -> None:
         if document["status"] in OVER:

@@ -172,6 +172,15 @@ class Store:
         )
         return [{"key": k, "value": v, "step": s, "timestamp": t} for k, v, s, t in rows]
 
+    def last_metrics(self, run: str) -> dict[str, Document]:
+        """Returns the point of each of a run's metrics that was logged last."""
+        rows = self.connection().execute(
+            "SELECT key, value, step, timestamp FROM metrics"
+            " WHERE rowid IN (SELECT MAX(rowid) FROM metrics WHERE run = ? GROUP BY key)",
+            (run,),
+        )
+        return {k: {"key": k, "value": v, "step": s, "timestamp": t} for k, v, s, t in rows}
+
     def set_labels(self, run: str, kind: str, values: dict[str, str]) -> None:
         """Sets parameters (kind "param") or tags (kind "tag") of a run."""
         with self.transaction() as connection:

@@ -270,7 +270,7 @@ def _info(call: Call, run: Document) -> Document:
 
 def _shown(call: Call, run: Document) -> Document:
     store, key = call.emulator.store, _key(call, run["id"])
-    last = {point["key"]: point for point in store.metrics(key)}
+    last = store.last_metrics(key)
     tags = {"mlflow.runName": run["title"], "mlflow.rootRunId": run["root"]} | store.labels(key, "tag")
     if run["parent"]:
         tags["mlflow.parentRunId"] = run["parent"]
