@@ -266,7 +266,7 @@ def test_what_runs_usually_take_comes_of_earlier_ones(emulator: Azure, workspace
 
     assert usual is not None
     assert (usual.of, usual.alike) == (1, "this job")
-    assert (usual.of_state("Queued"), usual.of_state("Running")) == (pytest.approx(300), pytest.approx(1800))
+    assert (usual.of_state("Queued"), usual.of_state("Running")) == pytest.approx((300, 1800))
     assert usual.of_state("Finalizing") is None
 
 

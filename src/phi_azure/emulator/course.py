@@ -209,10 +209,10 @@ def _last_step(script: Document) -> str | None:
 class Course:
     """Where one job is on its way."""
 
-    def __init__(self, call: Call, job: Document) -> None:
+    def __init__(self, call: Call, job: Document, script: Document) -> None:
         self.call = call
         self.job = job
-        self.script: dict[str, Any] = job["script"]
+        self.script: dict[str, Any] = script
         self.store = call.emulator.store
         self.runs = runs.of_job(self.store, call.scope.key, job["name"])
         self.steps = {run["step"]: run for run in self.runs if run["step"]}

@@ -33,6 +33,7 @@ class ScriptedRunner:
     def __init__(self) -> None:
         self.script = Script()
         self.by_name: dict[str, Script] = {}
+        self._scripts: dict[str, Document] = {}  # of jobs, by key: what the store has, read once
         self._played: set[str] = set()  # names of scripts that a job has followed; "" is the one for all jobs
         self.reply: Callable[[list[dict[str, Any]]], str] = _echo
 
@@ -43,19 +44,23 @@ class ScriptedRunner:
         name = job["name"]
         self._played.add(name if name in self.by_name else "")
         script = self.by_name.get(name, self.script).with_faults(call.emulator.faults.take("job", name))
-        plain = dataclasses.asdict(script)
-        call.emulator.store.change(
-            "job", call.scope.key + name, lambda doc: doc.update(script=plain, reads=0, shown={})
-        )
+        key = call.scope.key + name
+        # not in the job's own document, which every request reads and many write
+        self._scripts[key.lower()] = call.emulator.store.put("script", key, dataclasses.asdict(script))
+        call.emulator.store.change("job", key, lambda doc: doc.update(reads=0, shown={}))
         for run in runs.of_job(call.emulator.store, call.scope.key, name):
             runs.write_log(call.emulator.store, run, NOTICE)
 
     def settle_job(self, call: Call, job: Document) -> None:
         """Moves a job on to where its script says that it is by now."""
+        key = call.scope.key + job["name"]
+        script = self._scripts.get(key.lower()) or call.emulator.store.get("script", key)
+        if script is None:
+            return
+        self._scripts[key.lower()] = script
         with call.emulator.store.transaction():
-            current = call.emulator.store.get("job", call.scope.key + job["name"])
-            if current and "script" in current:
-                Course(call, current).advance()
+            if current := call.emulator.store.get("job", key):
+                Course(call, current, script).advance()
 
     def cancel_job(self, call: Call, job: Document) -> None:
         """Ends a job at once."""
