@@ -62,8 +62,9 @@ def write_log(store: Store, run: Document, text: str) -> None:
 
 def set_status(store: Store, run: Document, status: str, now: float, error: Document | None = None) -> Document:
     """Moves a run on; the times of its start and end are kept, and a run that is over stays as it is."""
-    if run["status"] == status:  # most looks at a job find it where it was
-        return run
+    current = store.get("run", run["prefix"] + run["id"])
+    if current and current["status"] == status:  # most looks at a job find it where it was, and write nothing
+        return current
 
     def change(document: Document) -> None:
         if document["status"] in OVER:
