@@ -7,7 +7,7 @@ import click
 from phi_azure.cli.session import Session, shared_options
 
 
-@click.command(epilog="Example, for a scheduler: phi-azure down --expired --yes")
+@click.command(epilog="Example: phi-azure down --expired --yes")
 @click.option("--clusters", is_flag=True, help="The GPU clusters too (idle ones cost nothing).")
 @click.option("--expired", is_flag=True, help="Only what is past its time, and jobs that run over their budget.")
 @shared_options

@@ -32,7 +32,7 @@ def command(
     retired: bool,
     registered: bool,
 ) -> None:
-    """List the Phi models of Azure, or show all that is known of one.
+    """List Azure's Phi models, or all that is known of one.
 
     Needs no account, but for --registered. NAME is a registry name or a Hugging Face id.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @shared_options
 @click.pass_obj
 def command(session: Session, *, endpoint_name: str, against: str | None, port: int, opens: bool) -> None:
-    """Ask one endpoint, or two side by side, on a page of this machine.
+    """Ask one endpoint, or two side by side, on a local page.
 
     ENDPOINT/DEPLOYMENT asks one of a managed endpoint's deployments. Answers stream where the endpoint can. Keys stay
     in this process; the page is for this machine alone. Prompts are kept in prompts.jsonl of the folder (--folder),

@@ -14,7 +14,7 @@ from phi_azure.cli.session import Session, shared_options
 @shared_options
 @click.pass_obj
 def command(session: Session, *, name: str) -> None:
-    """Go back to the traffic that a managed endpoint had before its last change."""
+    """Go back to the traffic before an endpoint's last change."""
     from phi_azure import display
 
     with session.workspace() as workspace:

@@ -32,7 +32,7 @@ def command(
     family: str | None,
     every: bool,
 ) -> None:
-    """List machine sizes with GPUs: memory, quota family, list price. Needs no account."""
+    """List GPU machines: memory, quota family, list price. Needs no account."""
     from phi_azure import catalog, display
 
     rows = catalog.sizes(gpus=gpus, max_price=max_price, family=family, retired=every)

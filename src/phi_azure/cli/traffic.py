@@ -32,7 +32,7 @@ def _share(context: click.Context, parameter: click.Parameter, values: tuple[str
 @shared_options
 @click.pass_obj
 def command(session: Session, *, name: str, shares: dict[str, int], mirror: dict[str, int], retire: bool) -> None:
-    """Show the deployments of a managed endpoint, or divide the questions among them.
+    """Show an endpoint's deployments, or divide the questions.
 
     What is left of a hundred goes to the deployment that is not named. `rollback` goes back.
     """
