@@ -97,8 +97,11 @@ def by_status(status: int, message: str, code: str = "") -> errors.PhiAzureError
 def _from_response(error: core.HttpResponseError) -> errors.PhiAzureError:
     status = error.status_code or {core.ResourceNotFoundError: 404, core.ResourceExistsError: 409}.get(type(error), 0)
     codes = " ".join(_codes(error.error)) if error.error else ""
+    if status != 200:
+        return by_status(status, _said(error), codes)
     # a long operation that failed was answered with 200; what it says is then all that there is
-    return by_status(400 if status == 200 else status, _said(error), codes)
+    found = by_status(400, _said(error), codes)
+    return errors.AzureError(str(found)) if isinstance(found, errors.ConfigError) else found
 
 
 def _codes(detail: Any) -> list[str]:

@@ -253,7 +253,8 @@ def _log(connection: Connection, endpoint: str, name: str) -> str:
             said = endpoints.logs(connection, endpoint, name, _LOG_LINES, container)
         except PhiAzureError:
             continue
-        lines = said.partition("Container logs:")[2].strip().splitlines() or said.strip().splitlines()
+        before, mark, after = said.partition("Container logs:")
+        lines = (after if mark else before).strip().splitlines()
         if lines:
             return "\n".join(lines[-_LOG_LINES:])
     return ""

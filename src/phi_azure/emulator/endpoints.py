@@ -474,8 +474,11 @@ def _deployments(call: Call, name: str) -> list[Document]:
     return call.emulator.store.find("deployment", f"{call.scope.key}{name}/")
 
 
+_HIDDEN = frozenset({"endpoint", "scope", "container", "shape", "place", "fault", "made"})
+
+
 def _deployment_shown(document: Document) -> Document:
-    return {k: v for k, v in document.items() if k not in {"endpoint", "scope", "container", "shape", "place"}}
+    return {k: v for k, v in document.items() if k not in _HIDDEN}
 
 
 # Scoring

@@ -75,6 +75,7 @@ FAULTS: dict[str, Kind] = {
     "deployment_stuck": Kind("the deployment stays in Creating or Updating for ever", "deployment"),
     "deployment_without_quota": Kind("no machine is to be had", "deployment"),
     "deployment_image_failed": Kind("the image cannot be built or pulled", "deployment"),
+    "deployment_role_missing": Kind("the endpoint's identity may not read the model's files", "deployment"),
     "deployment_out_of_memory": Kind("the container is killed for its memory", "deployment"),
 }
 

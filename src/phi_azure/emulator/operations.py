@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator.clock import stamp
+from phi_azure.emulator.clock import TurnedClock, stamp
 from phi_azure.emulator.wire import MANAGEMENT, PROVIDER, SUBSCRIPTION, Call, Route, Scope, answer, not_found
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ COMPUTE = "computeOperationsStatus"
 MFE = "mfeOperationsStatus"
 _VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview", "2023-08-01-preview", "2024-01-01-preview"})
 _OPEN = "open operation"
+_BRISK_LOOKS = 3
+_AZURES_PAUSE_MS = 15_000
 _NEVER = "0001-01-01T00:00:00+00:00"  # what the service writes for an end that is still to come
 _settlers: dict[str, Settle] = {}
 
@@ -117,8 +119,14 @@ def get_operation(call: Call, region: str, service: str, operation: str) -> Resp
     _look(call, document)
     document = store.get("operation", operation) or document
     body = _compute_status(document) if service == COMPUTE else _mfe_status(call, document, service)
-    headers = {} if document["end"] else {"x-ms-retry-after-ms": str(call.emulator.pause_ms)}
+    headers = {} if document["end"] else {"x-ms-retry-after-ms": str(_pause_ms(call, document))}
     return answer(body, headers=headers)
+
+
+def _pause_ms(call: Call, operation: Document) -> int:
+    """Returns how long a client is to wait: as on Azure, once it is clear that a turned clock must move first."""
+    waits = isinstance(call.emulator.clock, TurnedClock) and operation["looks"] > _BRISK_LOOKS
+    return _AZURES_PAUSE_MS if waits else call.emulator.pause_ms
 
 
 def _look(call: Call, operation: Document) -> None:

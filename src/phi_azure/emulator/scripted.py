@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
-from phi_azure.emulator import runs
+from phi_azure.emulator import containers, runs
 from phi_azure.emulator.course import NOTICE, Course, Script
 from phi_azure.emulator.wire import WireError, answer
 
@@ -77,18 +77,22 @@ class ScriptedRunner:
     # Deployments
 
     def start_deployment(self, call: Call, deployment: Document) -> None:
-        """Has nothing to start."""
+        """Has nothing to start; a fault that a test has queued goes with the deployment from here on."""
+        kind, name = containers.place(deployment)
+        faults = call.emulator.faults.take("deployment", name)
+        changes = {"fault": faults[0] if faults else None, "made": call.now}
+        call.emulator.store.change(kind, call.scope.key + name, lambda doc: doc.update(changes))
 
-    def deployment_state(self, call: Call, deployment: Document) -> State:  # noqa: ARG002
-        """Is always ready."""
-        return "Succeeded", None
+    def deployment_state(self, call: Call, deployment: Document) -> State:
+        """Is ready at once, or goes the way of its fault."""
+        return containers.state(deployment, call.now)
 
     def stop_deployment(self, call: Call, deployment: Document) -> None:
         """Has nothing to end."""
 
     def deployment_log(self, call: Call, deployment: Document) -> str:  # noqa: ARG002
-        """Says what it is."""
-        return "scripted inference server ready\n"
+        """Says what it is, or what went wrong."""
+        return containers.log(deployment)
 
     def score(self, call: Call, deployment: Document, path: str) -> Response:
         """Answers with the test's function, in the shape that the path and the deployment have."""

@@ -234,7 +234,9 @@ def _required(call: Call, name: str) -> Document:
 
 
 def _shown(document: Document) -> Document:
-    return {k: v for k, v in document.items() if k not in {"keys", "scope", "container", "shape", "place"}}
+    return {
+        k: v for k, v in document.items() if k not in {"keys", "scope", "container", "shape", "place", "fault", "made"}
+    }
 
 
 _ENDPOINT = f"{WORKSPACE}/serverlessEndpoints/<name>"
