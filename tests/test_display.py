@@ -74,6 +74,17 @@ def test_curve_shows_its_scale_and_fits_its_width() -> None:
     assert max(map(len, lines)) <= 50
 
 
+def test_a_curve_stands_over_its_steps() -> None:
+    """Points that are close together at first do not stretch the beginning of the curve."""
+    points = {step: 10.0 - step / 10 for step in (0, 1, 2, 3, 4, 50, 100)}
+
+    values = display.evenly(points)
+
+    assert len(values) == 101
+    assert values == pytest.approx([10.0 - step / 10 for step in range(101)])
+    assert display.evenly({0: 3.0, 10: 2.0, 20: 1.0}) == [3.0, 2.0, 1.0]
+
+
 @pytest.mark.parametrize("values", [[], [float("nan")], [0.0, 0.0], [-1.0, 1.0]], ids=str)
 def test_curves_of_odd_values_do_not_break(values: list[float]) -> None:
     """Nothing, no number, zeros and negative values are drawn or left out."""

@@ -4,7 +4,7 @@ from phi_azure.display.batches import asking, batch_numbers
 from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
 from phi_azure.display.console import busy, console, done, failed, print_plain, show_facts
 from phi_azure.display.costs import show_costs, show_removals
-from phi_azure.display.curves import BARS, curve, sparkline
+from phi_azure.display.curves import BARS, curve, evenly, sparkline
 from phi_azure.display.harmless import harmless
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds, size
@@ -39,6 +39,7 @@ __all__ = [
     "copying",
     "curve",
     "done",
+    "evenly",
     "failed",
     "harmless",
     "number",

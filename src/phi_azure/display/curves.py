@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from phi_azure.display.numbers import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 BARS = "▁▂▃▄▅▆▇█"
 LOG_SCALE_FROM = 20.0  # a curve that falls by more than this is drawn on a logarithmic scale
+_FINEST = 256  # values of a curve whose points are not at even distances
 _WIDEST = 4  # columns that a curve gives to one value when there are few
 
 
@@ -37,6 +39,27 @@ def curve(values: Sequence[float], width: int = 60, height: int = 6) -> list[str
         cells = "".join(_cell(level - row * len(BARS)) for level in heights)
         lines.append(f"{_scale(columns, row, height):>8} ┤{cells}")
     return lines
+
+
+def evenly(points: Mapping[int, float]) -> list[float]:
+    """Returns values at even distances of steps, as a curve is drawn; between neighbours where points are missing.
+
+    Of a run that is watched for long only some points are known at first, those of its beginning closer together.
+    """
+    known = sorted((step, value) for step, value in points.items() if math.isfinite(value))
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(known)]
+    if not gaps or min(gaps) == max(gaps):
+        return [value for _, value in known]
+    first, last = known[0][0], known[-1][0]
+    count = min(_FINEST, (last - first) // min(gaps) + 1)
+    return [_between(known, first + (last - first) * index / (count - 1)) for index in range(count)]
+
+
+def _between(known: Sequence[tuple[int, float]], step: float) -> float:
+    """Returns the value at a step, on the line between the points around it."""
+    place = max(1, min(len(known) - 1, bisect_left(known, (step, -math.inf))))
+    (left, low), (right, high) = known[place - 1], known[place]
+    return low + (high - low) * (step - left) / (right - left)
 
 
 def _cell(level: int) -> str:

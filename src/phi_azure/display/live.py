@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from phi_azure.display.console import RUNNING, SIGNS, print_plain, signed
-from phi_azure.display.curves import curve, sparkline
+from phi_azure.display.curves import curve, evenly, sparkline
 from phi_azure.display.harmless import harmless
 from phi_azure.display.notebook import NotebookView, in_notebook
 from phi_azure.display.numbers import number, seconds
@@ -37,10 +37,10 @@ PLAIN_EVERY_S = 2.0  # between two lines of numbers where there is no terminal, 
 _PLAIN_SHARE = 1 / 30  # of the time watched so far, later: some 200 lines in three hours
 REDRAWN_PER_S = 4  # pictures a second at most
 _PLOTTED_FROM = 4  # points that make a plot of several lines worth its place
-_NAMED = {
-    "learning_rate": "rate {}",
-    "grad_norm": "grad norm {}",
-    "tokens": "{} tokens",
+_NAMED: dict[str, Callable[[float], str]] = {
+    "learning_rate": lambda value: f"rate {number(value)}",
+    "grad_norm": lambda value: f"grad norm {number(value)}",
+    "tokens": lambda value: f"{value:,.0f} tokens",
 }
 """Metrics of the moment, in the order in which they are shown."""
 
@@ -105,7 +105,7 @@ class RunView:
 
     def numbers(self) -> str:
         """Returns the numbers of the moment on one line."""
-        known = [text.format(number(values[-1])) for key, text in _NAMED.items() if (values := self.values(key))]
+        known = [told(values[-1]) for key, told in _NAMED.items() if (values := self.values(key))]
         left = self.seconds_left()
         share = [] if self.progress is None else [f"{self.progress:.0%}"]
         rest = [] if left is None else [f"{seconds(left)} left"]
@@ -148,11 +148,16 @@ class RunView:
         if not losses:
             return []
         if self.log_lines and len(losses) >= _PLOTTED_FROM:
-            lines = [Text(f"  {line}", style="cyan") for line in curve(losses, width=48, height=5)]
+            drawn = curve(evenly(self.metrics["loss"]), width=48, height=5)
+            lines = [Text(f"  {line}", style="cyan") for line in drawn]
         for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
             if values := self.values(key):
                 ends = (number(values[0]), "dim"), (number(values[-1]), "bold")
-                lines.append(Text.assemble(f"  {name} ", ends[0], " ", (sparkline(values), "cyan"), " ", ends[1]))
+                lines.append(
+                    Text.assemble(
+                        f"  {name} ", ends[0], " ", (sparkline(evenly(self.metrics[key])), "cyan"), " ", ends[1]
+                    )
+                )
         return [*lines, _one_line(f"  {self.numbers()}")]
 
     def _log_tail(self) -> list[str]:

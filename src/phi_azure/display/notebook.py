@@ -31,7 +31,7 @@ _COLOURS = {"green": "#1a7f37", "red": "#c93c37", "yellow": "#9a6700", "cyan": "
 _STYLE = """
 .phi-run{font:13px/1.45 system-ui,sans-serif;max-width:60em}
 .phi-run table{border-collapse:collapse;margin:.3em 0}
-.phi-run td{padding:.05em 1.2em .05em 0;text-align:left;background:none;white-space:pre;font-size:13px}
+.phi-run td{padding:.05em 1.2em .05em 0;text-align:left!important;background:none;white-space:pre;font-size:13px}
 .phi-run pre{font-size:12px;margin:.4em 0;padding:.4em .6em;border-left:3px solid #8884;overflow-x:auto;max-height:12em}
 .phi-run .dim{opacity:.65}.phi-run .note{color:#9a6700}.phi-run .plots{display:flex;flex-wrap:wrap;gap:.4em 1.4em}
 .phi-run .bar{height:6px;width:20em;max-width:100%;background:#8883;border-radius:3px}
@@ -120,7 +120,7 @@ def _plots(view: RunView) -> list[str]:
     for title, keys in _PLOTS:
         lines = {name: sorted(view.metrics[key].items()) for key, name in keys if view.metrics.get(key)}
         if any(len(points) > 1 for points in lines.values()):
-            drawn.append(f"<div>{plot(title, lines)}</div>")
+            drawn.append(f"<div>{plot(title, lines, by_ratio=title == 'loss')}</div>")
     return drawn
 
 

@@ -21,14 +21,14 @@ _DOTS = 12  # points at most that are marked each
 _MOST = 400  # points of one line that are drawn
 
 
-def plot(title: str, lines: Mapping[str, Points]) -> str:
-    """Returns lines by name over the same steps as SVG; logarithmic where they span more than a factor of twenty."""
+def plot(title: str, lines: Mapping[str, Points], *, by_ratio: bool = False) -> str:
+    """Returns lines by name over the same steps as SVG; `by_ratio`: logarithmic beyond a factor of twenty."""
     known = {name: _thinned([point for point in points if math.isfinite(point[1])]) for name, points in lines.items()}
     everything = [point for points in known.values() for point in points]
     if not everything:
         return ""
     values = [value for _, value in everything]
-    scale = _Scale([step for step, _ in everything], values)
+    scale = _Scale([step for step, _ in everything], values, by_ratio=by_ratio)
     texts = [_text(_LEFT, 11, title, "start", bold=True)]
     texts += [_text(_LEFT - 4, scale.y(edge) + 4, number(edge), "end") for edge in (max(values), min(values))]
     texts += [_text(_WIDE - _RIGHT, _HIGH - 4, f"step {max(step for step, _ in everything):g}", "end")]
@@ -49,9 +49,9 @@ def plot(title: str, lines: Mapping[str, Points]) -> str:
 class _Scale:
     """Where a step and a value stand in the picture."""
 
-    def __init__(self, steps: Sequence[float], values: Sequence[float]) -> None:
+    def __init__(self, steps: Sequence[float], values: Sequence[float], *, by_ratio: bool) -> None:
         self.steps = min(steps), max(steps)
-        self.logarithmic = min(values) > 0 and max(values) / min(values) > LOG_SCALE_FROM
+        self.logarithmic = by_ratio and min(values) > 0 and max(values) / min(values) > LOG_SCALE_FROM
         scaled = [math.log(value) for value in values] if self.logarithmic else values
         self.values = min(scaled), max(scaled)
 
