@@ -100,9 +100,10 @@ class Run:
         return dict(self._record.tags)
 
     @property
-    def url(self) -> str:
-        """The page of the job in the studio."""
-        return f"https://ml.azure.com/runs/{self.name}?wsid={self._connection.id}"
+    def url(self) -> str | None:
+        """The page of the job: in the studio; on this machine on what `phi-azure emulator` serves, if it ever did."""
+        studio = self._connection.studio()
+        return studio and f"{studio}/runs/{self.name}?wsid={self._connection.id}"
 
     @property
     def raw(self) -> object:

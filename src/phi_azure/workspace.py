@@ -133,7 +133,7 @@ class Workspace:
             on_event=on_event,
             receipts=Path(folder) / "receipts",
         )
-        made._connection = replace(made._connection, local=True)
+        made._connection = replace(made._connection, local=True, studio=opened.page)
         made._close = opened.close
         return made
 

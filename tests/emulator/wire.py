@@ -12,6 +12,7 @@ from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE
 from phi_azure.emulator.wire import MANAGEMENT, Scope
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from werkzeug.test import TestResponse
 
     from phi_azure.emulator.app import Emulator
@@ -34,11 +35,11 @@ VERSIONS = {  # the api-version that azure-ai-ml 1.35.2 sends for each collectio
 
 
 class Wire:
-    """A client of an emulator's WSGI application that is signed in to one workspace."""
+    """A client of an emulator's WSGI application, or of one around it, that is signed in to one workspace."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, app: WSGIApplication | None = None) -> None:
         self.emulator = emulator
-        self._client = Client(emulator)
+        self._client = Client(app or emulator)
 
     def __call__(self, method: str, path: str, body: object = None, **more: Any) -> TestResponse:
         """Sends one request; a path without a slash in front is one of the workspace's.
@@ -57,6 +58,7 @@ class Wire:
             query_string=query,
             headers=headers,
             data=data,
+            buffered=True,  # the answer is read to its end, and closed
         )
 
     def blob(self, method: str, name: str, body: bytes | None = None, **more: Any) -> TestResponse:

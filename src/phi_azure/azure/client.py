@@ -18,6 +18,8 @@ from phi_azure.azure.transport import ClockTransport
 from phi_azure.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
     from azure.core.rest import HttpResponse
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 USER_AGENT = f"phi-azure/{__version__}"
 REGISTRY = "azureml"
 MANAGEMENT = "https://management.azure.com"
+STUDIO = "https://ml.azure.com"
 _API = "2024-10-01-preview"
 _SCOPE = f"{MANAGEMENT}/.default"
 _CONNECT_S, _ANSWER_S = 15, 100  # azure-core would wait 300 s for either
@@ -49,6 +52,8 @@ class Connection:
     """The emulator answers, on this machine: jobs last seconds."""
     clock: Clock = field(default_factory=SystemClock, repr=False)
     """By which everything of ours waits."""
+    studio: Callable[[], str | None] = field(default=lambda: STUDIO, repr=False)
+    """Where pages of jobs are; None where there are none."""
 
     @property
     def id(self) -> str:

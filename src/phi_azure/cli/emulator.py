@@ -31,7 +31,8 @@ def command(
 ) -> int:
     """Answer Azure's requests on this machine.
 
-    Runs COMMAND with the environment that leads it here; without COMMAND, prints it and serves until Ctrl-C.
+    Runs COMMAND with the environment that leads it here; without COMMAND, prints it and serves until Ctrl-C. Serves a
+    page to look at as well: jobs with their curves and logs, those of --local too, and requests as they come.
     """
     from phi_azure.emulator.command import run_server
     from phi_azure.workspace import check_weights

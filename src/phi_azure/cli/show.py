@@ -26,6 +26,4 @@ def command(session: Session, run_name: str | None) -> None:
             session.answer(document, lambda: display.show_workspace(session.data(), info, endpoints, runs))
         else:
             run = workspace.run(run_name)
-            session.answer(
-                run_document(run), lambda: display.show_run(session.data(), run, None if session.local else run.url)
-            )
+            session.answer(run_document(run), lambda: display.show_run(session.data(), run, run.url))

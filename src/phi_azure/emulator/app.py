@@ -37,7 +37,7 @@ from phi_azure.emulator.clock import Clock, WorldClock
 from phi_azure.emulator.faults import Cut, Faults
 from phi_azure.emulator.network import is_telemetry
 from phi_azure.emulator.store import Store
-from phi_azure.emulator.wire import MANAGEMENT, Call, Route, Scope, WireError, answer, spell
+from phi_azure.emulator.wire import MANAGEMENT, UNSERVED, Call, Route, Scope, WireError, answer, spell
 from phi_azure.emulator.workspaces import bare
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ class Emulator:
     def _refusal(self, request: Request, what: str) -> WireError:
         """Returns the error for what the emulator does not know, and keeps it: a test ends with it."""
         said = _said(request)
-        self.unserved.append(said)
+        self._note_unserved(request, said)
         return WireError(501, "NotImplementedByEmulator", f"The emulator does not know the {what} of {said}")
 
     def _check_version(self, route: Route, request: Request) -> None:
@@ -283,13 +283,17 @@ class Emulator:
         version = request.args.get("api-version", "")
         if route.versions and version not in route.versions:
             known = ", ".join(sorted(v for v in route.versions if v)) or "none"
-            self.unserved.append(f"{_said(request)} (served: {known})")
+            self._note_unserved(request, f"{_said(request)} (served: {known})")
             raise WireError(
                 400,
                 "InvalidApiVersionParameter",
                 f"The api-version '{version}' is not one that the emulator serves for {request.method} {request.path}; "
                 f"it serves: {known}.",
             )
+
+    def _note_unserved(self, request: Request, said: str) -> None:
+        self.unserved.append(said)
+        request.environ[UNSERVED] = True
 
     def _record(self, request: Request, status: int, fault: Fault | None) -> None:
         kept = b""

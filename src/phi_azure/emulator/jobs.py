@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import assets, computes, plans, references, registry, runs
+from phi_azure.emulator.page.address import address
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, ListOf, MapOf, Object, Word, require
 from phi_azure.emulator.wire import (
     MANAGEMENT,
@@ -479,7 +480,7 @@ def _output(job: Document, name: str, given: Document, old: bool) -> Document:
 def _services(call: Call, name: str) -> Document:
     empty = {"port": None, "status": None, "errorMessage": None, "properties": None, "nodes": None}
     tracking = f"azureml://{call.emulator.region}.api.azureml.ms/mlflow/v1.0{call.scope.id}?"
-    studio = f"https://ml.azure.com/runs/{name}?wsid={call.scope.id}"
+    studio = f"{address(call.emulator.store) or 'https://ml.azure.com'}/runs/{name}?wsid={call.scope.id}"
     return {
         "Tracking": {"jobServiceType": "Tracking", "endpoint": tracking} | empty,
         "Studio": {"jobServiceType": "Studio", "endpoint": studio} | empty,

@@ -11,6 +11,7 @@ from phi_azure.emulator import identity
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.engine import EngineRunner
 from phi_azure.emulator.network import mount
+from phi_azure.emulator.page.address import address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,10 @@ class LocalAzure:
         self.credential = LocalCredential()
         self.emulator = Emulator(folder / "azure", EngineRunner(), region=REGION, weights=weights, pause_ms=100)
         self._mount = mount(self.emulator, self._belongs)
+
+    def page(self) -> str | None:
+        """Returns the address of the page that `phi-azure emulator` serves of this folder; None where it never did."""
+        return address(self.emulator.store)
 
     def _belongs(self, request: requests.PreparedRequest) -> bool:
         """Says whether a request is for this emulator."""

@@ -26,6 +26,8 @@ MANAGEMENT = "management.azure.com"
 REGIONAL = "<region>.api.azureml.ms"
 STORAGE = "<account>.blob.core.windows.net"
 
+UNSERVED = "phi_azure.unserved"  # set in the environment of a request that the emulator does not know
+
 SUBSCRIPTION = "/subscriptions/<subscription>"
 PROVIDER = "/providers/Microsoft.MachineLearningServices"
 WORKSPACE = f"{SUBSCRIPTION}/resourceGroups/<group>{PROVIDER}/workspaces/<workspace>"
