@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from phi_azure.testing import Azure
 
-pytest_plugins = ["phi_azure.testing.plugin"]  # an installed package brings it; a working tree may not be installed
+pytest_plugins = [
+    "phi_azure.testing.plugin",  # an installed package brings it; a working tree may not be installed
+    "tests.browser",
+]
 
 settings.register_profile("phi-azure", deadline=None)  # a busy machine is no fault of what is tested
 settings.load_profile("phi-azure")

@@ -110,17 +110,17 @@ def test_what_is_not_the_page_is_refused(method: str, url: str, status: int, pag
 
 
 def test_a_job_shows_steps_curves_settings_and_log(wire: Wire, ask: Ask) -> None:
-    """Half way through: what is done, what runs, and the numbers so far."""
+    """Half way through the training: what is done, what runs, and the numbers so far."""
     course: dict[str, Any] = {"queued": 60, "runs": 100, "metrics": {"loss": [4.0, 2.0, 1.0, 0.5]}, "log": ["a", "b"]}
     submit(wire, "tune", **course)
-    wire.emulator.clock.turn(60 + 50)  # type: ignore[attr-defined]
+    wire.emulator.clock.turn(60 + 70)  # type: ignore[attr-defined]
     wire("GET", "jobs/tune")
 
     shown = ask("runs/tune")
     running = next(step for step in shown["steps"] if step["status"] == "Running")
 
     assert (shown["status"], shown["base"], shown["kind"]) == ("Running", "Phi-4-mini-instruct:1", "Pipeline")
-    assert " ".join(step["status"] for step in shown["steps"]) == "Completed Completed Running NotStarted NotStarted"
+    assert " ".join(step["status"] for step in shown["steps"]) == "Completed Completed Completed Running NotStarted"
     assert shown["curves"] == [{"key": "loss", "total": 2, "points": [[0, 4.0], [1, 2.0]]}]
     assert ask("runs/tune", points=shown["points"])["curves"] is None
     assert "scripted by a test" in ask("logs/tune", step=running["id"])["text"]

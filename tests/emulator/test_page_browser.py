@@ -140,7 +140,7 @@ def test_where_there_is_nothing_it_says_what_to_do(
 def test_names_errors_and_logs_are_text(full: Wire, server: ProxyServer, visit: Visit) -> None:
     """Markup in a title, a tag, an error or a log line is seen, and never obeyed."""
     page = visit(f"{server.url}/runs/hostile")
-    page.locator(".log div", has_text="line 139").wait_for()
+    page.locator(".log div", has_text="line 99").wait_for()
     page.get_by_text("Tags").click()
 
     assert MARKUP in page.locator("h1").inner_text()
@@ -155,8 +155,8 @@ def test_names_errors_and_logs_are_text(full: Wire, server: ProxyServer, visit: 
 def test_a_job_grows_while_it_is_looked_at(full: Wire, server: ProxyServer, visit: Visit) -> None:
     """Curve, log and state follow without a reload; the log is read on, not again."""
     page = visit(f"{server.url}/runs/hostile")
-    page.locator(".log div", has_text="line 139").wait_for()
-    page.locator("figure", has_text="loss").locator("strong", has_text=re.compile(r"^0\.05714$")).wait_for()
+    page.locator(".log div", has_text="line 99").wait_for()
+    page.locator("figure", has_text="loss").locator("strong", has_text=re.compile(r"^0\.08$")).wait_for()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
@@ -165,7 +165,7 @@ def test_a_job_grows_while_it_is_looked_at(full: Wire, server: ProxyServer, visi
 
     page.locator("figure", has_text="loss").locator("strong", has_text=re.compile(r"^0\.04$")).wait_for()
     page.locator(".log div", has_text="line 199").wait_for()
-    assert page.locator(".log div", has_text="line 139").count() == 1
+    assert page.locator(".log div", has_text="line 99").count() == 1
     assert not [url for url in asked if re.search(r"/logs/.*from=(0|-1)\b", url)]
 
 
