@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from phi_azure.emulator import runs
+from phi_azure.emulator.course import Script
 from phi_azure.emulator.page import sights
 from phi_azure.emulator.page.address import remember_port
 from phi_azure.emulator.page.app import FILES, Page
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.scripted import ScriptedRunner
 from tests.emulator import bodies
 from tests.emulator.bodies import changed
 from tests.emulator.wire import SCOPE, Wire

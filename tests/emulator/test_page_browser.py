@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phi_azure.emulator.course import Script
 from phi_azure.emulator.network import ProxyServer, serve
 from phi_azure.emulator.page.app import Page
-from phi_azure.emulator.scripted import Script, ScriptedRunner
+from phi_azure.emulator.scripted import ScriptedRunner
 from tests.browser import WIDTHS, Visit, overflow
 from tests.emulator import bodies
 from tests.emulator.bodies import changed

@@ -113,7 +113,8 @@ class Receipt:
     run: str
     status: str
     route: str
-    url: str
+    url: str | None
+    """Its page; None on a machine where none has been served."""
     workspace: str
     made: datetime
     sent: Sent
