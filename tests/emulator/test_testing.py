@@ -213,6 +213,17 @@ def test_state_is_seen_as_it_is_by_the_clock(azure: Azure) -> None:
     assert {blob.name.rpartition("/")[2] for blob in azure.state.blobs} >= {"MLmodel", "std_log.txt"}
 
 
+def test_looking_at_the_state_is_no_look_at_a_job(azure: Azure) -> None:
+    """A job without times moves on with requests alone."""
+    wire = Wire(azure.emulator)
+    bodies.upload(azure.emulator)
+    wire("PUT", "jobs/some", bodies.FINETUNING)
+
+    seen = [job.status for _ in range(3) for job in azure.state.jobs]
+
+    assert seen == ["NotStarted"] * 3
+
+
 def test_saved_state_is_taken_up_again_and_again(tmp_path: Path) -> None:
     """Everything is there, at the time that it was; what happens to the copy does not touch what was saved."""
     with on() as first:

@@ -285,8 +285,8 @@ class Course:
 
     def _log(self, step: str, lines: list[str], first: int, passed: float) -> int:
         until = self._count(step, len(lines), passed)
-        for line in lines[first:until]:
-            runs.write_log(self.store, self._run(step), line)
+        if until > first:
+            runs.write_log(self.store, self._run(step), "\n".join(lines[first:until]))
         return max(first, until)
 
     def _measure(self, step: str, name: str, values: Sequence[float], first: int, passed: float) -> int:

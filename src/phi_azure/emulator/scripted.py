@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Response
 
 from phi_azure.emulator import containers, runs
-from phi_azure.emulator.course import NOTICE, Course, Script
+from phi_azure.emulator.course import NOTICE, Course, Script, is_untimed
 from phi_azure.emulator.wire import WireError, answer
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class ScriptedRunner:
         self.script = Script()
         self.by_name: dict[str, Script] = {}
         self._scripts: dict[str, Document] = {}  # of jobs, by key: what the store has, read once
+        self._settled: dict[str, float] = {}  # when each job was last moved on: while time stands still nothing happens
         self._played: set[str] = set()  # names of scripts that a job has followed; "" is the one for all jobs
         self.reply: Callable[[list[dict[str, Any]]], str] = _echo
 
@@ -58,9 +59,13 @@ class ScriptedRunner:
         if script is None:
             return
         self._scripts[key.lower()] = script
+        now = call.now
+        if self._settled.get(key.lower()) == now and not is_untimed(script):
+            return
         with call.emulator.store.transaction():
             if current := call.emulator.store.get("job", key):
                 Course(call, current, script).advance()
+        self._settled[key.lower()] = now
 
     def cancel_job(self, call: Call, job: Document) -> None:
         """Ends a job at once."""

@@ -127,7 +127,8 @@ class State:
 
     def _job(self, document: Document) -> Job:
         call = Call(self._emulator, None, Scope(*document["scope"]))  # type: ignore[arg-type] # nobody asked
-        if "script" not in document or not is_untimed(document["script"]):
+        script = self._store.get("script", call.scope.key + document["name"])
+        if script is None or not is_untimed(script):
             jobs.settled(call, document["name"])
         found = runs.of_job(self._store, call.scope.key, document["name"])
         steps = {run["step"]: run["status"] for run in found if run["step"]}
