@@ -121,3 +121,14 @@ def test_down_removes_only_ours(emulator: Azure, workspace: Workspace) -> None:
     assert [endpoint.name for endpoint in workspace.endpoints()] == ["theirs"]
     with pytest.raises(NotFoundError):
         workspace.endpoint("base-endpoint")
+
+
+def test_a_key_whose_answer_was_lost_is_read_again(emulator: Azure, workspace: Workspace) -> None:
+    """Azure's client repeats no POST, even one that only reads."""
+    endpoint = workspace.deploy_base(name="base-endpoint")
+    emulator.faults.add("answer_lost", "endpoints.list_keys")
+
+    answer = endpoint.chat("Hello")
+
+    assert answer
+    assert len(emulator.sent("POST", "/listKeys")) >= 2

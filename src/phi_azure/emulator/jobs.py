@@ -337,7 +337,7 @@ def cancel_job(call: Call, name: str, **_: str) -> Response:
         raise not_found(
             f"Run {name} was not found in workspace {call.scope.workspace}.", ("JobNotFound", f"Job {name} not found.")
         )
-    if run_of(call, job)["status"] not in runs.OVER:
+    if run_of(call, job)["status"] not in runs.OVER - runs.SUSPENDED:
         call.emulator.store.change("job", call.scope.key + name, lambda doc: doc.update(cancel_requested=True))
         runs.set_status(call.emulator.store, run_of(call, job), "CancelRequested", call.now)
         call.emulator.runner.cancel_job(call, job)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LOG = "user_logs/std_log.txt"
 OVER = frozenset({"Completed", "Failed", "Canceled", "NotResponding", "Paused"})
+SUSPENDED = frozenset({"NotResponding", "Paused"})  # of those over, what can still be cancelled
+_CANCELLING = frozenset({"CancelRequested", "Canceled"})
 RUN_TYPES = {
     "job": "azureml.PipelineRun",
     "node": "azureml.PipelineRun",
@@ -67,7 +69,7 @@ def set_status(store: Store, run: Document, status: str, now: float, error: Docu
         return current
 
     def change(document: Document) -> None:
-        if document["status"] in OVER:
+        if document["status"] in OVER and not (document["status"] in SUSPENDED and status in _CANCELLING):
             return
         document["status"] = status
         if status == "Running" and document["started"] is None:
