@@ -339,7 +339,7 @@ def cancel_job(call: Call, name: str, **_: str) -> Response:
         )
     if run_of(call, job)["status"] not in runs.OVER - runs.SUSPENDED:
         call.emulator.store.change("job", call.scope.key + name, lambda doc: doc.update(cancel_requested=True))
-        runs.set_status(call.emulator.store, run_of(call, job), "CancelRequested", call.now)
+        runs.request_cancel(call.emulator.store, call.scope.key, name)
         call.emulator.runner.cancel_job(call, job)
     return answer(None)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 LOG = "user_logs/std_log.txt"
 OVER = frozenset({"Completed", "Failed", "Canceled", "NotResponding", "Paused"})
 SUSPENDED = frozenset({"NotResponding", "Paused"})  # of those over, what can still be cancelled
-_CANCELLING = frozenset({"CancelRequested", "Canceled"})
 RUN_TYPES = {
     "job": "azureml.PipelineRun",
     "node": "azureml.PipelineRun",
@@ -69,7 +68,7 @@ def set_status(store: Store, run: Document, status: str, now: float, error: Docu
         return current
 
     def change(document: Document) -> None:
-        if document["status"] in OVER and not (document["status"] in SUSPENDED and status in _CANCELLING):
+        if document["status"] in OVER:
             return
         document["status"] = status
         if status == "Running" and document["started"] is None:
@@ -79,6 +78,17 @@ def set_status(store: Store, run: Document, status: str, now: float, error: Docu
             document["error"] = error
 
     return store.change("run", run["prefix"] + run["id"], change) or run
+
+
+def request_cancel(store: Store, prefix: str, job_name: str) -> None:
+    """Lets a job be cancelled, with its steps that are not over for good: a silent one can be, too."""
+
+    def change(document: Document) -> None:
+        if document["status"] in SUSPENDED or document["parent"] is None:
+            document["status"] = "CancelRequested"
+
+    for run in of_job(store, prefix, job_name):
+        store.change("run", prefix + run["id"], change)
 
 
 def of_job(store: Store, prefix: str, job_name: str) -> list[Document]:
