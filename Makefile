@@ -2,13 +2,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks
 
-.PHONY: demo test setup lint fix bench check clean
+.PHONY: demo test chaos setup lint fix bench check clean
 
 demo: .venv/local  ## the whole story, offline, on this machine
 	$(BIN)/phi-azure demo
 
 test: .venv/dev  ## the tests, in parallel
 	$(BIN)/pytest -n auto
+
+chaos: .venv/dev  ## the test of random faults at full length: 200 courses, about four minutes on two cores
+	PHI_AZURE_COURSES=200 $(BIN)/pytest -n auto tests/test_chaos.py
 
 setup: .venv/dev  ## the environment for work on phi_azure
 

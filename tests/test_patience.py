@@ -97,3 +97,24 @@ def test_a_followed_log_survives_an_outage(emulator: Azure, workspace: Workspace
     lines = list(run.logs(follow=True))
 
     assert [line for line in lines if line.startswith("line")] == [f"line {number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_keys_are_asked_for_again_where_their_answer_is_lost(emulator: Azure, workspace: Workspace, times: int) -> None:
+    """Azure's client repeats no POST; one that only reads is sent again, by the clock."""
+    endpoint = workspace.deploy_base(name="headlines")
+    emulator.faults.add("answer_lost", on="POST /listKeys", times=times)
+
+    assert endpoint.chat("Contoso recovers from a ransomware attack.")
+
+
+def test_what_changes_something_is_not_sent_twice(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """A job that is cancelled by POST is asked for once; its lost answer is an error."""
+    emulator.jobs.script(runs=HOURS)
+    run = send(workspace, chat)
+    emulator.faults.add("answer_lost", on="/cancel", times=1)
+
+    with pytest.raises(AzureError, match="cannot be reached"):
+        run.cancel()
+
+    assert sum(sent.path.endswith("/cancel") for sent in emulator.requests) == 1

@@ -71,6 +71,7 @@ def test_both_answers_stream(width: int, address: str, speakers: tuple[Speaker, 
     page = visit(address, width)
     tuned, base = (page.locator(".answer").nth(number) for number in (0, 1))
 
+    expect(page.get_by_label("System prompt")).to_have_value("Classify.")  # of the first prompt that is kept
     page.get_by_label("Prompt", exact=True).fill("Contoso recovers from an attack.")
     page.get_by_label("Prompt", exact=True).press("Enter")
     speakers[0].go.release()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ResourceNotFoundError, ServiceResponseError
+from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure.azure.failures import translated
 from phi_azure.azure.order import OURS
@@ -148,10 +148,7 @@ def key(connection: Connection, name: str, kind: str) -> str:
     """Fetches the endpoint's first key."""
     operations = connection.ml.serverless_endpoints if kind == "serverless" else connection.ml.online_endpoints
     with translated():
-        try:
-            found = operations.get_keys(name)
-        except ServiceResponseError:  # the answer was lost, and azure-core repeats no POST; this one only reads
-            found = operations.get_keys(name)
+        found = operations.get_keys(name)
     return str(found.primary_key)
 
 
