@@ -39,7 +39,7 @@ def test_first_command_is_the_demo_and_the_second_the_tests() -> None:
     assert [block.strip() for block in _blocks("bash")[:2]] == ["make demo", "make test"]
 
 
-@pytest.mark.parametrize("block", _blocks("yaml"), ids=["serverless", "managed"])
+@pytest.mark.parametrize("block", _blocks("yaml"), ids=["serverless", "managed", "gated"])
 def test_job_files_are_read(block: str, tmp_path: Path) -> None:
     """Each job file of the README is valid."""
     (tmp_path / "job.yaml").write_text(block, encoding="utf-8")

@@ -19,7 +19,7 @@ _SHORT = 6
 def content(job: FineTune, model: str, size: str | None, rows: Mapping[str, str]) -> str:
     """Returns the SHA-256 of a job: its knobs, model, machines, data, and the name of what comes out.
 
-    Tags, limits of price and time, the experiment, and how long an idle cluster stays do not count.
+    Tags, limits of price and time, the gate, the experiment, and how long an idle cluster stays do not count.
 
     Args:
         job: with the model's own defaults in it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.asking.answers import Answer, Kind, Question
 from phi_azure.asking.pace import Pace
 from phi_azure.asking.prompts import conversation, is_empty, prompts_of
-from phi_azure.errors import ConfigError, ConflictError, NotFoundError, PhiAzureError
+from phi_azure.errors import ConfigError, ConflictError, GateNotPassed, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,16 +204,24 @@ class Endpoint:
         self._refuse_serverless()
         return rollout.deployments(self._connection, self.name)
 
-    def shift(self, traffic: Mapping[str, int]) -> list[Deployment]:
+    def shift(self, traffic: Mapping[str, int], *, despite_gate: bool = False) -> list[Deployment]:
         """Divides the questions among the deployments, in percent; what is left goes to the one that is not named.
+
+        Args:
+            traffic: percent by deployment.
+            despite_gate: give more to one that has not passed its gate.
 
         Raises:
             ConfigError: a deployment that is not there, or shares that do not make a hundred.
+            GateNotPassed: one that has not passed its gate would get more.
         """
         from phi_azure.azure import rollout
 
         found = self.deployments()
-        rollout.shift(self._connection, self.name, rollout.checked(traffic, found), _nothing)
+        wanted = rollout.checked(traffic, found)
+        if not despite_gate:
+            _refuse_gated(self.name, wanted, found)
+        rollout.shift(self._connection, self.name, wanted, _nothing)
         return self._changed()
 
     def mirror(self, shares: Mapping[str, int]) -> list[Deployment]:
@@ -283,6 +291,18 @@ def _question(
     if is_empty(message):
         raise ConfigError("the message is empty; ask something.")
     return Question(conversation(message, system), max_tokens, temperature, deployment)
+
+
+def _refuse_gated(endpoint: str, wanted: Mapping[str, int], found: list[Deployment]) -> None:
+    closed = [one for one in found if one.gate in {"waiting", "refused"} and wanted.get(one.name, 0) > one.traffic]
+    if closed:
+        said = {"waiting": "has not been compared yet", "refused": "did not pass its gate"}
+        raise GateNotPassed(
+            "\n".join(
+                f"{one.name} of {endpoint} {said[one.gate]}; its traffic stays {one.traffic} %." for one in closed
+            ),
+            remedy=f"`phi-azure compare {endpoint}/{closed[0].name}` opens it; --despite-gate passes it by.",
+        )
 
 
 def _nothing(kind: str, message: str) -> None:

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from typing_extensions import Self
 
+    from phi_azure.asking.batch import OnBatchProgress
     from phi_azure.azure.client import Connection
     from phi_azure.clock import Clock
+    from phi_azure.compare import Comparison
     from phi_azure.costs import Costs
     from phi_azure.events import OnEvent, OnProgress
+    from phi_azure.judging import Exam
     from phi_azure.plan import Plan
     from phi_azure.preflight import Preflight
     from phi_azure.submission import Submission
@@ -381,6 +384,43 @@ class Workspace:
             what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags)
             found = rollout.deploy(self._connection, name, what, 100, teller(self._on_event))
         return Endpoint.from_azure(self._connection, found)
+
+    def compare(
+        self,
+        tuned: str,
+        base: str,
+        exam: Exam | FineTune | Path | str,
+        *,
+        on_progress: Callable[[str], OnBatchProgress] | None = None,
+    ) -> Comparison:
+        """Asks a tuned model and the base model the rows that were kept apart, and judges the answers.
+
+        The numbers go to the metrics of the run that the tuned model came from, the whole to its receipt, and the
+        gate's verdict to the endpoint: a gated deployment gets no traffic without it. Each answer is paid as any other.
+
+        Args:
+            tuned: ENDPOINT, or ENDPOINT/DEPLOYMENT.
+            base: likewise.
+            exam: what is asked and how it is judged; of a job or its file its test_data and its gate.
+            on_progress: is asked, for each side by its name, for whom to tell how far it is.
+
+        Returns:
+            What was found; `raise_for_gate` raises where the gate says no.
+
+        Raises:
+            ConfigError, DataError: rows or metric are not what they should be; nothing was asked.
+            NotFoundError: there is no such endpoint or deployment.
+        """
+        from phi_azure import display, judging, receipts
+
+        if not isinstance(exam, judging.Exam):
+            exam = judging.Exam.of_job(exam if isinstance(exam, FineTune) else FineTune.from_yaml(exam))
+        sides = [judging.speaker(self._connection, name) for name in (tuned, base)]
+        found = judging.run(sides[0], sides[1], exam, lambda: self._connection.time, on_progress)
+        found = judging.record(self._connection, sides[0], found)
+        if self.receipts and found.run:
+            receipts.write_comparison(self.receipts / found.run, found.to_dict(), display.comparison_page(found))
+        return found
 
     def costs(self, *, live: bool = False) -> Costs:
         """Lists what costs now by the hour, ours and not ours: endpoints, machines of clusters, running jobs.

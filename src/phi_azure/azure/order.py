@@ -23,6 +23,7 @@ RUN_TAG = "phi_azure.run"
 RESUMES_TAG = "phi_azure.resumes"
 MACHINES_TAG = "phi_azure.machines"
 CLUSTER_TAG = "phi_azure.cluster"
+GATE_TAG = "phi_azure.gate"
 OF_JOBS = (MACHINES_TAG, CLUSTER_TAG, leash.MAX_HOURS_TAG)
 """Tags that say something of a job alone, not of what comes out of it."""
 OURS = {"phi_azure": "1"}
@@ -72,6 +73,7 @@ class Order:
             BASE_TAG: str(self.job.model),
             MODEL_TAG: self.job.model_name,
             EPOCHS_TAG: str(self.job.route.epochs),
+            **({GATE_TAG: str(self.job.gate)} if self.job.gate else {}),
             **self._machines,
             **self.extra_tags,
         }

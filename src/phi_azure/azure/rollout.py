@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from phi_azure import leash
 from phi_azure.asking.answers import Question
 from phi_azure.asking.pace import Pace
-from phi_azure.azure import endpoints
+from phi_azure.azure import endpoints, verdicts
 from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.endpoints import refuse_others, taken_back, there_already, waited_for
 from phi_azure.azure.failures import translated
@@ -50,6 +50,8 @@ class Deployment:
     """Percent of the questions."""
     mirrored: int
     """Percent of the questions that it is asked too, without anybody seeing its answers."""
+    gate: str = ""
+    """What its gate says: `waiting`, `passed`, `refused`; empty where it has none."""
 
 
 def deploy(connection: Connection, name: str, what: Deployable, traffic: int, say: Say) -> Found:
@@ -65,7 +67,7 @@ def deploy(connection: Connection, name: str, what: Deployable, traffic: int, sa
         with taken_back(connection, name, "managed", say):
             _make_endpoint(connection, name, what, say)
             _bring_up(connection, name, NAMES[0], what, say)
-            shift(connection, name, {NAMES[0]: 100}, say)
+            _hand_over(connection, name, NAMES[0], 100, say)
         return endpoints.find(connection, name)
     refuse_others(there, "managed", "", what)
     _wait_for(connection, _url(connection, name), f"endpoint {name}", say)
@@ -79,10 +81,9 @@ def deploy(connection: Connection, name: str, what: Deployable, traffic: int, sa
 def deployments(connection: Connection, name: str) -> list[Deployment]:
     """Returns what stands behind a managed endpoint. Raises NotFoundError."""
     with translated():
-        endpoint = connection.get(_url(connection, name), {"api-version": _API})["properties"]
+        endpoint = connection.get(_url(connection, name), {"api-version": _API})
         found = connection.get(f"{_url(connection, name)}/deployments", {"api-version": _API})["value"]
-    live, mirrored = endpoint.get("traffic") or {}, endpoint.get("mirrorTraffic") or {}
-    return [_read(one, live, mirrored) for one in found]
+    return [_read(one, endpoint) for one in found]
 
 
 def shift(connection: Connection, name: str, traffic: Mapping[str, int], say: Say) -> None:
@@ -218,7 +219,12 @@ def _ask(connection: Connection, endpoint: str, name: str, say: Say) -> None:
 
 def _hand_over(connection: Connection, name: str, chosen: str, share: int, say: Say) -> None:
     """Gives a deployment its share of the traffic and the rest to the one that had most; `retire` takes the old one."""
-    found = {one.name: one.traffic for one in deployments(connection, name)}
+    every = deployments(connection, name)
+    gate = {one.name: one.gate for one in every}[chosen]
+    if gate not in {"", verdicts.PASSED}:
+        say("gate", f"{chosen} gets no traffic until it has passed its gate: phi-azure compare {name}/{chosen} ...")
+        return
+    found = {one.name: one.traffic for one in every}
     others = {one: traffic for one, traffic in found.items() if one != chosen and traffic}
     rest = max(others, key=lambda one: others[one]) if others else None
     if share == 0 and rest is not None:
@@ -314,8 +320,9 @@ def _url(connection: Connection, name: str) -> str:
     return f"{MANAGEMENT}{connection.id}/onlineEndpoints/{name}"
 
 
-def _read(found: dict[str, Any], live: dict[str, int], mirrored: dict[str, int]) -> Deployment:
+def _read(found: dict[str, Any], endpoint: dict[str, Any]) -> Deployment:
     properties, name = found["properties"], found["name"]
+    live, mirrored = (endpoint["properties"].get(which) or {} for which in ("traffic", "mirrorTraffic"))
     return Deployment(
         name,
         str(properties.get("model") or ""),
@@ -324,4 +331,5 @@ def _read(found: dict[str, Any], live: dict[str, int], mirrored: dict[str, int])
         str(properties.get("provisioningState") or ""),
         int(live.get(name, 0)),
         int(mirrored.get(name, 0)),
+        verdicts.state(endpoint.get("tags") or {}, name, found),
     )

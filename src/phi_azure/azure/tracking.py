@@ -8,16 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from azure.core.rest import HttpRequest
+
 from phi_azure.azure.failures import translated
 from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from phi_azure.azure.client import Connection
 
 Value = tuple[int, float, float]
 """Step, value, seconds since 1970."""
+
+
+def log(connection: Connection, run_id: str, metrics: Mapping[str, float], when: datetime) -> None:
+    """Adds a value to each metric of a run, which may be over."""
+    moment = int(when.timestamp() * 1000)
+    values = [{"key": key, "value": value, "timestamp": moment, "step": 0} for key, value in metrics.items()]
+    with translated():
+        connection.send(
+            HttpRequest("POST", _url(connection, "runs/log-batch"), json={"run_id": run_id, "metrics": values})
+        )
 
 
 @dataclass
@@ -52,7 +65,7 @@ class MetricReader:
     def _latest(self) -> dict[str, Value]:
         try:
             with translated():
-                document = self.connection.get(self._url("runs/get"), {"run_id": self.run_id})
+                document = self.connection.get(_url(self.connection, "runs/get"), {"run_id": self.run_id})
         except NotFoundError:
             return {}  # tracking knows a run from its first metric on
         metrics = document["run"].get("data", {}).get("metrics") or []
@@ -63,14 +76,15 @@ class MetricReader:
         params = {"run_id": self.run_id, "metric_key": key}
         with translated():
             while True:
-                page = self.connection.get(self._url("metrics/get-history"), params)
+                page = self.connection.get(_url(self.connection, "metrics/get-history"), params)
                 values += [_value(metric) for metric in page.get("metrics") or []]
                 if not page.get("next_page_token"):
                     return values
                 params["page_token"] = page["next_page_token"]
 
-    def _url(self, call: str) -> str:
-        return f"{self.connection.data_plane}/mlflow/v2.0{self.connection.id}/api/2.0/mlflow/{call}"
+
+def _url(connection: Connection, call: str) -> str:
+    return f"{connection.data_plane}/mlflow/v2.0{connection.id}/api/2.0/mlflow/{call}"
 
 
 def _value(metric: dict[str, Any]) -> Value:

@@ -44,6 +44,7 @@ VERBS = (
     "chat",
     "batch",
     "playground",
+    "compare",
     "download",
     "costs",
     "down",

@@ -29,19 +29,29 @@ def _share(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.argument("shares", metavar="[NAME=PERCENT]...", nargs=-1, callback=_share)
 @click.option("--mirror", multiple=True, callback=_share, help="NAME=PERCENT: ask it too, and show nobody its answers.")
 @click.option("--retire", is_flag=True, help="Delete the deployments without traffic, which are paid all the same.")
+@click.option("--despite-gate", is_flag=True, help="Give more to one that has not passed its gate.")
 @shared_options
 @click.pass_obj
-def command(session: Session, *, name: str, shares: dict[str, int], mirror: dict[str, int], retire: bool) -> None:
+def command(
+    session: Session,
+    *,
+    name: str,
+    shares: dict[str, int],
+    mirror: dict[str, int],
+    retire: bool,
+    despite_gate: bool,
+) -> None:
     """Show an endpoint's deployments, or divide the questions.
 
     What is left of a hundred goes to the deployment that is not named. `rollback` goes back.
+    Exit code 9: a deployment that has not passed its gate would get more.
     """
     from phi_azure import display
 
     with session.workspace() as workspace:
         endpoint = workspace.endpoint(name)
         if shares:
-            endpoint.shift(shares)
+            endpoint.shift(shares, despite_gate=despite_gate)
         if mirror:
             endpoint.mirror(mirror)
         if retire:

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from phi_azure import catalog, names
 from phi_azure.config import rules
+from phi_azure.config.gate import Gate  # noqa: TC001  pydantic reads it
 from phi_azure.config.managed import ManagedCompute
 from phi_azure.config.rules import Note
 from phi_azure.config.serverless import Serverless
@@ -94,6 +95,9 @@ class FineTune(Strict):
     """US dollars; a plan whose price may be above it is refused."""
     max_hours: float | None = Field(default=None, gt=0)
     """Hours; a plan whose training may take longer is refused."""
+
+    gate: Gate | None = None
+    """What the tuned model has to show on test_data before it gets traffic; see `phi-azure compare`."""
 
     @model_validator(mode="before")
     @classmethod

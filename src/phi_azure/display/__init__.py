@@ -2,6 +2,8 @@
 
 from phi_azure.display.batches import asking, batch_numbers
 from phi_azure.display.catalogue import show_phi, show_phis, show_sizes
+from phi_azure.display.comparison import show_comparison
+from phi_azure.display.comparison_page import comparison_page
 from phi_azure.display.console import busy, console, done, failed, print_plain, show_facts
 from phi_azure.display.costs import show_costs, show_removals
 from phi_azure.display.curves import BARS, curve, evenly, sparkline
@@ -35,6 +37,7 @@ __all__ = [
     "batch_numbers",
     "busy",
     "chapter",
+    "comparison_page",
     "console",
     "copying",
     "curve",
@@ -50,6 +53,7 @@ __all__ = [
     "receipt_page",
     "redact",
     "seconds",
+    "show_comparison",
     "show_costs",
     "show_deployments",
     "show_endpoints",

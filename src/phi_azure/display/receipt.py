@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure.display import charts
 from phi_azure.display.numbers import number, seconds, size
-from phi_azure.display.sheet import document, text
+from phi_azure.display.sheet import document, table, text
 from phi_azure.plan import words
 from phi_azure.plan.values import Range
 
@@ -24,20 +24,8 @@ _STYLE = (
 .figures div { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .75rem; }
 .figures b { display: block; font-size: 1.25rem; overflow-wrap: anywhere; } .figures span { color: var(--soft); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 0; font-size: .9rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
-  border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 600; } th, td:first-child { white-space: nowrap; }
-tr:last-child td { border-bottom: 0; }
 .you { font-weight: 600; } details summary { cursor: pointer; color: var(--soft); margin-top: .5rem; }
 .role { color: var(--soft); } .how { color: var(--soft); font-size: .875rem; }
-@media (max-width: 40rem) {
-  .stack tr { display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; }
-  .stack thead { display: none; } .stack td { display: block; border: 0; padding: 0; white-space: normal; }
-  .stack td:empty { display: none; }
-  .stack td:not([data-of=""])::before { content: attr(data-of) ": "; color: var(--soft); } }
 """
 )
 _ORIGINS = {
@@ -57,13 +45,14 @@ def receipt_page(receipt: Receipt) -> str:
         _head(receipt),
         _figures(receipt),
         _curves(receipt),
+        _section("Compared with the base model", _compared(receipt)),
         _section("Plan and what it took", _plan(receipt)),
         _section("Steps", _steps(receipt)),
         _section("Settings", _settings(receipt.sent.settings)),
         _section("Data", _data(receipt)),
         _section("Examples of what it learnt from", "".join(map(_example, receipt.sent.examples))),
         _section("Where it comes from, and what came of it", _lineage(receipt)),
-        _section("Versions", _table(("what", "version"), sorted(receipt.sent.versions.items()))),
+        _section("Versions", table(("what", "version"), sorted(receipt.sent.versions.items()))),
         _foot(receipt),
     )
     return document(f"{receipt.run}: receipt", _STYLE, "\n".join(part for part in parts if part))
@@ -110,6 +99,18 @@ def _curves(receipt: Receipt) -> str:
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
 
 
+def _compared(receipt: Receipt) -> str:
+    """Returns the newest numbers of `compare`; the page beside this one has the rows."""
+    found = {
+        name.removeprefix("compare."): points[-1][1]
+        for name, points in receipt.metrics.items()
+        if name.startswith("compare.") and points
+    }
+    return table(
+        ("what", "value"), [(name.replace(".", ", ").replace("_", " "), number(found[name])) for name in found]
+    )
+
+
 def _plan(receipt: Receipt) -> str:
     plan, took = receipt.sent.planned, receipt.actual
     if plan is None and took is None:
@@ -122,7 +123,7 @@ def _plan(receipt: Receipt) -> str:
     rows = [("time", hours, ran), ("price", usd, cost), ("wait for machines", "not planned", waited)]
     how = [*(plan.how if plan else ()), *([took.how] if took else [])]
     lines = "".join(f"<li>{text(line)}</li>" for line in how)
-    return _table(("", "planned", "actual"), rows) + f'<ul class="how">{lines}</ul>'
+    return table(("", "planned", "actual"), rows) + f'<ul class="how">{lines}</ul>'
 
 
 def _steps(receipt: Receipt) -> str:
@@ -131,7 +132,7 @@ def _steps(receipt: Receipt) -> str:
         took = seconds((step.ended - step.started).total_seconds()) if step.started and step.ended else ""
         began = f"{step.started:%H:%M:%S}" if step.started else ""
         rows.append((step.name, step.status, began, took))
-    return _table(("step", "status", "began (UTC)", "took"), rows)
+    return table(("step", "status", "began (UTC)", "took"), rows)
 
 
 def _settings(settings: Sequence[Setting]) -> str:
@@ -147,7 +148,7 @@ def _settings(settings: Sequence[Setting]) -> str:
 
 def _setting_table(settings: Iterable[Setting]) -> str:
     rows = [(one.field, one.value, _ORIGINS.get(one.origin, one.origin), one.azure_input or "") for one in settings]
-    return _table(("setting", "value", "set by", "Azure's name"), rows)
+    return table(("setting", "value", "set by", "Azure's name"), rows)
 
 
 def _data(receipt: Receipt) -> str:
@@ -161,7 +162,7 @@ def _data(receipt: Receipt) -> str:
         )
         for one in receipt.sent.data
     ]
-    return _table(("split", "file", "rows", "size", "SHA-256"), rows)
+    return table(("split", "file", "rows", "size", "SHA-256"), rows)
 
 
 def _example(example: Example) -> str:
@@ -173,7 +174,7 @@ def _example(example: Example) -> str:
 
 
 def _lineage(receipt: Receipt) -> str:
-    return _table(("what", "name"), [(link.kind, link.name) for link in receipt.lineage])
+    return table(("what", "name"), [(link.kind, link.name) for link in receipt.lineage])
 
 
 def _foot(receipt: Receipt) -> str:
@@ -187,17 +188,3 @@ def _foot(receipt: Receipt) -> str:
 
 def _section(title: str, body: str) -> str:
     return f"<section><h2>{text(title)}</h2>{body}</section>" if body else ""
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table, which on a narrow screen becomes a list."""
-    cells = "".join(
-        "<tr>"
-        + "".join(f'<td data-of="{text(name)}">{text(cell)}</td>' for name, cell in zip(names, row, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    if not cells:
-        return ""
-    head = "".join(f"<th>{text(name)}</th>" for name in names)
-    return f'<div class="wide"><table class="stack"><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table></div>'

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from phi_azure.display.harmless import escaped, harmless, is_harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2126; --soft: #5a646e; --page: #f5f6f7; --card: #fff; --line: #d8dde1;
@@ -29,6 +33,18 @@ ul { margin: .5rem 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
 .turn { display: block; padding-left: .75rem; border-left: 3px solid var(--line); margin: .25rem 0;
   unicode-bidi: isolate; }
 .odd { border: 1px dotted currentColor; border-radius: .2rem; font-size: .8em; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 0; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
+  border-bottom: 1px solid var(--line);
+  overflow-wrap: anywhere; }
+th { color: var(--soft); font-weight: 600; } th, td:first-child { white-space: nowrap; }
+tr:last-child td { border-bottom: 0; }
+@media (max-width: 40rem) {
+  .stack tr { display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; }
+  .stack thead { display: none; } .stack td { display: block; border: 0; padding: 0; white-space: normal; }
+  .stack td:empty { display: none; }
+  .stack td:not([data-of=""])::before { content: attr(data-of) ": "; color: var(--soft); } }
 """
 
 
@@ -62,3 +78,17 @@ def text(words: str) -> str:
     if is_harmless(words):
         return escape(words)
     return "".join(escape(sign) if is_harmless(sign) else f'<span class="odd">{escaped(sign)}</span>' for sign in words)
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table, which on a narrow screen becomes a list."""
+    cells = "".join(
+        "<tr>"
+        + "".join(f'<td data-of="{text(name)}">{text(cell)}</td>' for name, cell in zip(names, row, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    if not cells:
+        return ""
+    head = "".join(f"<th>{text(name)}</th>" for name in names)
+    return f'<div class="wide"><table class="stack"><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table></div>'

@@ -68,10 +68,11 @@ def show_deployments(out: Console, found: Sequence[Deployment]) -> None:
             f"{one.instances} x {one.size.removeprefix('Standard_')}",
             one.status,
             f"{one.traffic} %" + (f" + {one.mirrored} % mirrored" if one.mirrored else ""),
+            one.gate or "none",
         ]
         for one in found
     ]
-    show_table(out, ["deployment", "model", "machines", "status", "traffic"], rows, empty="No deployment yet.")
+    show_table(out, ["deployment", "model", "machines", "status", "traffic", "gate"], rows, empty="No deployment yet.")
 
 
 def show_run(out: Console, run: Run, url: str | None) -> None:

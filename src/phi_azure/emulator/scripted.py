@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from phi_azure.emulator.store import Document
     from phi_azure.emulator.wire import Call
 
+    Reply = Callable[[list[dict[str, Any]]], str]
+    """From the messages of a question to its answer."""
+
 
 class ScriptedRunner:
     """Plays the script of each job, and answers questions with a function of the test's."""
@@ -36,7 +39,8 @@ class ScriptedRunner:
         self._scripts: dict[str, Document] = {}  # of jobs, by key: what the store has, read once
         self._settled: dict[str, float] = {}  # when each job was last moved on: while time stands still nothing happens
         self._played: set[str] = set()  # names of scripts that a job has followed; "" is the one for all jobs
-        self.reply: Callable[[list[dict[str, Any]]], str] = _echo
+        self.reply: Reply = _echo
+        self.reply_of: dict[str, Reply] = {}  # by ENDPOINT/DEPLOYMENT, or ENDPOINT
 
     # Jobs
 
@@ -102,39 +106,42 @@ class ScriptedRunner:
     def score(self, call: Call, deployment: Document, path: str) -> Response:
         """Answers with the test's function, in the shape that the path and the deployment have."""
         body = call.json() if call.request.method == "POST" else {}
+        reply = self.reply_of.get(containers.place(deployment)[1], self.reply)
         if path == "/score":
-            return self._score(deployment, body)
+            return _score(deployment, body, reply)
         if path in {"/v1/chat/completions", "/chat/completions"}:
-            return self._chat(body)
+            return _chat(body, reply)
         if path in {"/", "/health"}:
             return answer({"status": "healthy"})
         raise WireError(404, "NotFound", f"The container has no route {path}.")
 
-    def _score(self, deployment: Document, body: dict[str, Any]) -> Response:
-        conversations = (body.get("input_data") or {}).get("input_string")
-        if not isinstance(conversations, list) or not conversations:
-            raise WireError(400, "BadRequest", "input_data must be an object with a list input_string.")
-        if isinstance(conversations[0], dict):
-            return answer({"output": self.reply(conversations)})
-        if deployment["shape"] == "foundation":
-            raise WireError(400, "BadRequest", "input_string must be a list of messages.")
-        return answer([{"0": self.reply(conversation)} for conversation in conversations])
-
-    def _chat(self, body: dict[str, Any]) -> Response:
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise WireError(422, "ValidationError", "messages must be a list of at least one message.")
-        text = self.reply(messages)
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        head = {"id": "chatcmpl-scripted", "created": int(time.time()), "model": "scripted"}
-        if body.get("stream"):
-            counted = usage if (body.get("stream_options") or {}).get("include_usage") else None
-            return Response(_events(head, text, counted), content_type="text/event-stream")
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        return answer(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
-
     def close(self) -> None:
         """Has nothing to end."""
+
+
+def _score(deployment: Document, body: dict[str, Any], reply: Reply) -> Response:
+    conversations = (body.get("input_data") or {}).get("input_string")
+    if not isinstance(conversations, list) or not conversations:
+        raise WireError(400, "BadRequest", "input_data must be an object with a list input_string.")
+    if isinstance(conversations[0], dict):
+        return answer({"output": reply(conversations)})
+    if deployment["shape"] == "foundation":
+        raise WireError(400, "BadRequest", "input_string must be a list of messages.")
+    return answer([{"0": reply(conversation)} for conversation in conversations])
+
+
+def _chat(body: dict[str, Any], reply: Reply) -> Response:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise WireError(422, "ValidationError", "messages must be a list of at least one message.")
+    text = reply(messages)
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    head = {"id": "chatcmpl-scripted", "created": int(time.time()), "model": "scripted"}
+    if body.get("stream"):
+        counted = usage if (body.get("stream_options") or {}).get("include_usage") else None
+        return Response(_events(head, text, counted), content_type="text/event-stream")
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return answer(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
 
 
 def _echo(messages: list[dict[str, Any]]) -> str:

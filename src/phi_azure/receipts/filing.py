@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SENT, JOB, RECEIPT = "sent.json", "job.yaml", "receipt.json"
 METRICS_CSV, METRICS_JSON, PAGE = "metrics.csv", "metrics.json", "report.html"
+COMPARISON, COMPARISON_PAGE = "comparison.json", "comparison.html"
 _DUE = "sending"  # there while a job is being sent
 
 
@@ -59,6 +60,13 @@ def write(folder: Path, receipt: Receipt, page: str) -> Path:
     replace(folder / METRICS_CSV, _csv(receipt))
     replace(folder / PAGE, page)
     return folder / PAGE
+
+
+def write_comparison(folder: Path, document: dict[str, Any], page: str) -> Path:
+    """Writes what a comparison found, and returns its page."""
+    replace(folder / COMPARISON, _json(document))
+    replace(folder / COMPARISON_PAGE, page)
+    return folder / COMPARISON_PAGE
 
 
 def replace(file: Path, text: str) -> None:

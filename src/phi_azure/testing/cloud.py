@@ -126,13 +126,21 @@ class Azure:
         if wrong:
             raise AssertionError("\n".join(wrong))
 
-    def reply(self, function: Callable[[list[dict[str, Any]]], str]) -> None:
-        """Sets what scripted endpoints answer to a list of messages.
+    def reply(self, function: Callable[[list[dict[str, Any]]], str], on: str | None = None) -> None:
+        """Answers questions to endpoints with what `function` returns; it is given the messages.
+
+        Args:
+            function: from the messages to the text of the answer.
+            on: ENDPOINT/DEPLOYMENT of a managed endpoint, or a serverless endpoint; None means all others.
 
         Raises:
             TypeError: the emulator runs the engine, whose models answer for themselves.
         """
-        _scripted(self.emulator).reply = function
+        runner = _scripted(self.emulator)
+        if on is None:
+            runner.reply = function
+        else:
+            runner.reply_of[on] = function
 
 
 class Jobs:

@@ -1,0 +1,172 @@
+"""Asks a tuned model and others the same held-out questions, and judges the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phi_azure import compare, names
+from phi_azure.compare import rows as held_out
+from phi_azure.config.gate import Gate, Metric
+from phi_azure.endpoint import Endpoint
+from phi_azure.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from phi_azure.asking.batch import OnBatchProgress
+    from phi_azure.azure.client import Connection
+    from phi_azure.compare import Comparison, Item
+    from phi_azure.config import FineTune
+
+TUNED, BASE = "tuned", "base"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """An endpoint, or one of its deployments."""
+
+    endpoint: Endpoint
+    deployment: str | None = None
+
+    def __str__(self) -> str:
+        """Returns it as it is written."""
+        return f"{self.endpoint.name}/{self.deployment}" if self.deployment else self.endpoint.name
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What is asked, and how the answers are judged."""
+
+    data: Path
+    """The rows that were kept apart."""
+    metric: Metric = field(default_factory=Metric)
+    gate: Gate | None = None
+    training: Path | None = None
+    """The rows that the model learnt from: for the leak check, and for examples."""
+    prompt: str | None = None
+    """A system message for the base model: a further side, without any training."""
+    shots: int = 0
+    """So many training rows before the question to the base model: a further side."""
+    limit: int | None = None
+    """The first so many rows."""
+    max_tokens: int = 256
+    concurrency: int = 8
+
+    @classmethod
+    def of_job(cls, job: FineTune, data: Path | None = None) -> Exam:
+        """Takes rows and gate from a job: the test data, or the validation data where there is none.
+
+        Raises:
+            ConfigError: the job names neither.
+        """
+        chosen = data or job.test_data or job.validation_data
+        if chosen is None:
+            raise ConfigError(
+                f"job {job.name} keeps no rows apart.", remedy="Give it test_data, or name a file with --data."
+            )
+        return cls(Path(chosen), metric=job.gate or Metric(), gate=job.gate, training=Path(job.training_data))
+
+
+def run(
+    tuned: Speaker,
+    base: Speaker,
+    exam: Exam,
+    now: Callable[[], datetime],
+    on_progress: Callable[[str], OnBatchProgress] | None = None,
+) -> Comparison:
+    """Asks every side every row and returns what came of it, with the gate's verdict.
+
+    Args:
+        tuned: the tuned model.
+        base: what it is compared with.
+        exam: what is asked.
+        now: the moment.
+        on_progress: is asked, for each side by its name, for whom to tell how far it is.
+
+    Raises:
+        DataError, ConfigError: rows, metric or examples are not what they should be; nothing was asked.
+    """
+    rows = compare.held_out(exam.data, exam.training, exam.limit)
+    scorer = compare.scorer(exam.metric, [item.expected for item in rows.items])
+    sides = []
+    for name, speaker, ask in _sides(tuned, base, exam):
+        said = speaker.endpoint.batch(
+            [ask(item) for item in rows.items],
+            deployment=speaker.deployment,
+            max_tokens=exam.max_tokens,
+            concurrency=exam.concurrency,
+            on_progress=on_progress(name) if on_progress else None,
+        )
+        sides.append((name, str(speaker), said))
+    return compare.decide(compare.judge(rows, sides, scorer, now()), exam.gate)
+
+
+def _sides(
+    tuned: Speaker, base: Speaker, exam: Exam
+) -> list[tuple[str, Speaker, Callable[[Item], list[dict[str, str]]]]]:
+    """Returns name, endpoint and form of the question of each side."""
+    found: list[tuple[str, Speaker, Callable[[Item], list[dict[str, str]]]]] = [
+        (TUNED, tuned, lambda item: item.messages),
+        (BASE, base, lambda item: item.messages),
+    ]
+    if exam.prompt is not None:
+        prompt = exam.prompt
+        found.append((f"{BASE} + prompt", base, lambda item: held_out.with_prompt(item.messages, prompt)))
+    if exam.shots:
+        if exam.training is None:
+            raise ConfigError("examples come from the training rows; name their file.")
+        shown = held_out.examples_of(exam.training, exam.shots)
+        found.append(
+            (f"{BASE} + {exam.shots} examples", base, lambda item: held_out.with_examples(item.messages, shown))
+        )
+    return found
+
+
+def speaker(connection: Connection, name: str) -> Speaker:
+    """Finds ENDPOINT or ENDPOINT/DEPLOYMENT. Raises NotFoundError, with the deployments that there are."""
+    from phi_azure.azure import endpoints
+    from phi_azure.errors import NotFoundError
+
+    endpoint_name, _, deployment = name.partition("/")
+    names.refuse_endpoint(endpoint_name)
+    endpoint = Endpoint.from_azure(connection, endpoints.find(connection, endpoint_name))
+    if deployment:
+        known = sorted(one.name for one in endpoint.deployments())
+        if deployment not in known:
+            raise NotFoundError(
+                f"{endpoint_name} has no deployment {deployment}; it has: {', '.join(known) or 'none'}."
+            )
+    return Speaker(endpoint, deployment or None)
+
+
+def record(connection: Connection, tuned: Speaker, found: Comparison) -> Comparison:
+    """Keeps the verdict with the deployment, and the numbers with the run; returns the comparison with both's names.
+
+    Raises:
+        AzureError: it could not be written.
+    """
+    from phi_azure.azure import tracking, verdicts
+
+    origin = verdicts.origin(connection, tuned.endpoint.name, tuned.endpoint.kind, tuned.deployment)
+    found = replace(found, model=origin.model, run=origin.run or None)
+    if found.run:
+        tracking.log(connection, found.run, metrics_of(found), found.made)
+    if found.verdict and origin.deployment:
+        verdicts.keep(connection, tuned.endpoint.name, origin, passed=found.verdict.passed)
+    return found
+
+
+def metrics_of(found: Comparison) -> dict[str, float]:
+    """Returns what is logged to the run, as MLflow metrics."""
+    logged: dict[str, float] = {"compare.rows": float(found.counted)}
+    for side in found.sides:
+        name = side.name.replace(" + ", "_with_").replace(" ", "_")
+        logged |= {f"compare.{metric}.{name}": score for metric, score in side.scores.items()}
+        logged |= {f"compare.latency_s.{name}": side.latency_s[0]}
+    for pair in found.pairs:
+        if pair.against == BASE:
+            logged |= {"compare.gained": float(len(pair.gained)), "compare.lost": float(len(pair.lost))}
+    return logged | ({"compare.passed": float(found.verdict.passed)} if found.verdict else {})
