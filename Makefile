@@ -2,16 +2,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks
 
-.PHONY: demo test chaos setup lint fix bench check clean
+.PHONY: demo story test chaos setup lint fix bench check clean
 
 demo: .venv/local  ## the whole story, offline, on this machine
 	$(BIN)/phi-azure demo
 
+story: .venv/local  ## the same as commands: a gate passed, traffic shifted and rolled back, a poor model refused
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/story.sh
+
 test: .venv/dev  ## the tests, in parallel
 	$(BIN)/pytest -n auto
 
-chaos: .venv/dev  ## the test of random faults at full length: 200 courses, about four minutes on two cores
-	PHI_AZURE_COURSES=200 $(BIN)/pytest -n auto tests/test_chaos.py
+chaos: .venv/dev  ## the test of random faults at full length: 200 courses of each kind, half an hour
+	PHI_AZURE_COURSES=200 $(BIN)/pytest -n auto tests/test_chaos.py tests/test_story.py -m 'not engine'
 
 setup: .venv/dev  ## the environment for work on phi_azure
 

@@ -215,6 +215,11 @@ class Stage:
         self.emulator.close()
         return home
 
+    def begin(self, name: str, clock: TurnedClock | None = None) -> Path:
+        """Opens an emulator that nothing has happened to, and returns the folder where commands run."""
+        self._open(self.folder / name, clock)
+        return self._place
+
     def _begin(self, prepared: Path, name: str) -> Path:
         """Opens a copy of what was prepared, and returns the folder where the command runs."""
         home = self.folder / name
@@ -222,14 +227,14 @@ class Stage:
         self._open(home)
         return self._place
 
-    def _open(self, home: Path) -> None:
+    def _open(self, home: Path, clock: TurnedClock | None = None) -> None:
         if self._emulator:
             self._emulator.close()
         self._place = home / "work"
         self._place.mkdir(parents=True, exist_ok=True)
         runner = ScriptedRunner()
         runner.script = self.script
-        clock = TurnedClock(1_800_000_000.0)  # the same in every case: ages and names do not differ
+        clock = clock or TurnedClock(1_800_000_000.0)  # the same in every case: ages and names do not differ
         self._emulator = Emulator(home / "azure", runner, clock=clock, pause_ms=5)
         ids = {"subscription_id": SUBSCRIPTION, "resource_group": GROUP, "workspace_name": WORKSPACE}
         (self._place / "config.json").write_text(json.dumps(ids), encoding="utf-8")

@@ -194,6 +194,7 @@ def test_tunnel_works_without_a_name(server: ProxyServer) -> None:
 WAITING_SERVER = """
 import os, signal, threading
 from phi_azure.emulator.network import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with serve(lambda environ, start_response: []) as server:
     print(server.certificate)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure.display.console import done, failed, print_plain
 from phi_azure.display.harmless import harmless
-from phi_azure.display.numbers import number, seconds
+from phi_azure.display.numbers import moment, number
 from phi_azure.display.tables import show_table
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def pair_words(pair: Pair) -> str:
 def cost_rows(found: Comparison) -> list[list[str]]:
     """Returns time, tokens and length of each side, a row each."""
     return [
-        ["median time", *(seconds(side.latency_s[0]) for side in found.sides)],
-        ["95th percentile", *(seconds(side.latency_s[1]) for side in found.sides)],
+        ["median time", *(moment(side.latency_s[0]) for side in found.sides)],
+        ["95th percentile", *(moment(side.latency_s[1]) for side in found.sides)],
         ["tokens read", *(_count(side.prompt_tokens) for side in found.sides)],
         ["tokens said", *(_count(side.completion_tokens) for side in found.sides)],
         ["characters said", *(number(side.characters) for side in found.sides)],

@@ -15,6 +15,13 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def moment(value: float) -> str:
+    """Returns a short length of time: 45 ms, 1.3 s, and from ten seconds on as `seconds` does."""
+    if value < 0.9995:
+        return f"{1000 * value:.0f} ms"
+    return f"{value:.1f} s" if value < 9.95 else seconds(value)
+
+
 def age(then: datetime | None, now: datetime | None = None) -> str:
     """Returns how long ago something was."""
     if then is None:
