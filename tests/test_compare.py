@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from phi_azure import FineTune, GateNotPassed, ManagedCompute, NotFoundError, Serverless, Workspace
 from phi_azure.cli import run as command_line
+from phi_azure.cli.compare import METRICS
 from phi_azure.config import Gate
+from phi_azure.config.gate import MetricName
 from phi_azure.display import comparison_page
 from phi_azure.judging import Exam
 from tests.browser import WIDTHS, overflow
@@ -201,6 +203,11 @@ def test_deployment_that_is_not_there(emulator: Azure, kept: Workspace, test_row
 
 
 # ---- The command ---
+
+
+def test_command_knows_every_metric() -> None:
+    """The options name what the job file takes."""
+    assert get_args(MetricName) == METRICS
 
 
 @pytest.fixture
