@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from phi_azure import ConfigError, ConflictError, FineTune, ManagedCompute, Serverless, Workspace
 from phi_azure.emulator import ledger
@@ -194,3 +196,61 @@ def test_named_deployment_does_not_leak_into_later_questions(
 
     assert plain.deployment == "blue"
     assert "Azureml-Model-Deployment" not in emulator.requests[-1].headers
+
+
+# ---- Who may ask, and with how many machines ---
+
+
+def test_entra_tokens_instead_of_keys(emulator: Azure, workspace: Workspace, tuned: Model) -> None:
+    """Whoever is signed in asks with a token for Azure ML; no key is read, and one of the endpoint's is refused."""
+    endpoint = tuned.deploy("headlines", auth="aad_token")
+
+    assert endpoint.chat("Contoso recovers.")
+
+    assert not emulator.sent("POST", "/listKeys")
+    assert emulator.sent("PUT", "/onlineEndpoints/headlines")[0].json["properties"]["authMode"] == "AADToken"
+    with pytest.raises(ConflictError, match="is asked with aad_token, not with key"):
+        workspace.deploy_base(name="headlines")
+
+
+def test_token_for_another_service_is_refused(emulator: Azure, workspace: Workspace, tuned: Model) -> None:
+    """The emulator looks for whom a token is, as the endpoint does."""
+    endpoint = tuned.deploy("headlines", auth="aad_token")
+    token = workspace._connection.credential.get_token("https://management.azure.com/.default").token
+
+    answered = requests.post(endpoint.scoring_uri, json={}, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    assert answered.status_code == 401
+
+
+def test_machines_follow_the_load(emulator: Azure, workspace: Workspace, tuned: Model) -> None:
+    """Azure Monitor is told how many at least and at most; they go with the deployment or the endpoint."""
+    workspace.deploy_base(name="headlines")
+    endpoint = tuned.deploy("headlines", most=3)
+    sent = emulator.last("PUT", "/autoscalesettings/headlines-green").json["properties"]
+    kept = len(emulator.emulator.store.find("autoscale"))
+
+    endpoint.shift({"blue": 100})
+    endpoint.retire()
+    retired = len(emulator.emulator.store.find("autoscale"))
+    tuned.deploy("headlines", most=2)
+    workspace.down()
+
+    profile = sent["profiles"][0]
+    assert profile["capacity"] == {"minimum": "1", "maximum": "3", "default": "1"}
+    assert [rule["scaleAction"]["direction"] for rule in profile["rules"]] == ["Increase", "Decrease"]
+    assert sent["targetResourceUri"].endswith("/onlineEndpoints/headlines/deployments/green")
+    assert (kept, retired, emulator.emulator.store.find("autoscale")) == (1, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"most": 1}, "1 is not above 1"), ({"kind": "serverless", "auth": "aad_token"}, "keys alone")],
+    ids=["no more", "serverless"],
+)
+def test_what_does_not_go_together(workspace: Workspace, tuned: Model, options: dict[str, Any], says: str) -> None:
+    """It is said before anything is made."""
+    model = replace(tuned, kind="serverless") if "kind" in options else tuned
+
+    with pytest.raises(ConfigError, match=says):
+        model.deploy("headlines", **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from phi_azure.azure.client import Connection
-    from phi_azure.azure.endpoints import Deployable, Found
+    from phi_azure.azure.endpoints import Auth, Deployable, Found
     from phi_azure.events import OnEvent, OnProgress
 
 Kind = Literal["serverless", "managed"]
@@ -59,6 +59,8 @@ class Model:
         kind: Kind | None = None,
         keep: str = leash.KEEP,
         traffic: int = 100,
+        most: int | None = None,
+        auth: Auth = "key",
     ) -> Endpoint:
         """Makes an endpoint for the model and waits until it answers; paid by the hour until it is deleted.
 
@@ -72,6 +74,10 @@ class Model:
             kind: None takes the kind that fits the run.
             keep: how long it is meant to stay, such as 90m, 8h, 2d or forever; `down --expired` removes it after that.
             traffic: percent of the questions that it gets beside a deployment that is live; 0 lets it be asked by name.
+            most: machines of a managed endpoint at most: Azure adds some while the GPUs are busy, each paid while it is
+                up; None keeps the number.
+            auth: what whoever asks has to show: `key`, or `aad_token`, a Microsoft Entra token of somebody who has the
+                right to score.
 
         Raises:
             ConflictError: the name is taken by somebody else, or the kind does not take this model.
@@ -87,13 +93,17 @@ class Model:
             raise ConfigError(f"traffic is a percentage, from 0 to 100, not {traffic}.")
         if (kind or self.kind) != self.kind:
             raise ConflictError(f"{self.name} comes from a {self.kind} job; only {self.kind} endpoints take it.")
-        if self.kind == "serverless" and (size or instances != 1):
+        if most is not None and most <= instances:
+            raise ConfigError(f"most is the number of machines that Azure may reach; {most} is not above {instances}.")
+        if self.kind == "serverless" and auth != "key":
+            raise ConfigError(f"{self.name} goes to a serverless endpoint, which takes keys alone.")
+        if self.kind == "serverless" and (size or instances != 1 or most):
             raise ConfigError(f"{self.name} goes to a serverless endpoint, which has no machines to choose.")
         if self.kind == "serverless":
             return self._wrap(
                 endpoints.deploy_serverless(self._connection, endpoint_name, self._deployable("", 1, keep), self._say)
             )
-        what = self._deployable(size or self._default_size(), instances, keep)
+        what = replace(self._deployable(size or self._default_size(), instances, keep), most=most, auth=auth)
         return self._wrap(rollout.deploy(self._connection, endpoint_name, what, traffic, self._say))
 
     def download(self, folder: Path | str, on_progress: OnProgress | None = None) -> Path:
@@ -130,7 +140,7 @@ class Model:
         model_id = (
             models.serverless_id(self._connection, self.name, self.version) if self.kind == "serverless" else self.id
         )
-        return endpoints.Deployable(model_id, size, instances, tags)
+        return endpoints.Deployable(model_id, size, instances, tags=tags)
 
     def _default_size(self) -> str:
         from phi_azure.azure.order import BASE_TAG

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from phi_azure.asking.batch import OnBatchProgress
     from phi_azure.azure.client import Connection
+    from phi_azure.azure.endpoints import Auth
     from phi_azure.clock import Clock
     from phi_azure.compare import Comparison
     from phi_azure.costs import Costs
@@ -352,6 +353,7 @@ class Workspace:
         size: str | None = None,
         instances: int = 1,
         keep: str = leash.KEEP,
+        auth: Auth = "key",
     ) -> Endpoint:
         """Makes an endpoint for a model of the registry as it comes, to compare a tuned one with; paid by the hour.
 
@@ -362,6 +364,7 @@ class Workspace:
             size: machine of a managed endpoint; None takes the first that the model lists.
             instances: machines of a managed endpoint.
             keep: how long it is meant to stay; see `Model.deploy`.
+            auth: what whoever asks has to show; likewise.
         """
         from phi_azure.azure import catalogue, endpoints, leashing, rollout
         from phi_azure.azure.order import BASE_TAG, OURS
@@ -381,7 +384,7 @@ class Workspace:
                 self._connection, name, endpoints.Deployable(address, tags=tags), teller(self._on_event)
             )
         else:
-            what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags)
+            what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags=tags, auth=auth)
             found = rollout.deploy(self._connection, name, what, 100, teller(self._on_event))
         return Endpoint.from_azure(self._connection, found)
 

@@ -35,6 +35,9 @@ BEYOND = {
     "GET /providers/Microsoft.Authorization/permissions",
     f"GET {GROUP}/providers/Microsoft.Storage/storageAccounts/<account>/providers/Microsoft.Authorization/permissions",
     f"GET {GROUP}/resources",
+    # what deploy --most sends, and what shows it
+    *(f"{method} {GROUP}/providers/microsoft.insights/autoscalesettings/<name>" for method in ("PUT", "GET", "DELETE")),
+    f"GET {GROUP}/providers/microsoft.insights/autoscalesettings",
     "DELETE /<container>/<path:name>",  # a storage client of one's own
     "HEAD /<container>/<path:name>",  # the same, by the name of its method: the routing gives HEAD to GET
     "HEAD /<container>",  # container_client.exists()

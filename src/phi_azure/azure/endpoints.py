@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from phi_azure.azure import autoscale
 from phi_azure.azure.failures import translated
 from phi_azure.azure.order import OURS
 from phi_azure.azure.transport import OutOfPatienceError
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
 
 Say = Callable[[str, str], None]
+Auth = Literal["key", "aad_token"]
+"""A key of the endpoint's, or a token of Microsoft Entra, for whoever has the right to score."""
 _PATIENCE_S = 5400.0
+NAMES = ("blue", "green")
+"""What deployments of ours are called."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class Deployable:
     model_id: str
     size: str = ""
     instances: int = 1
+    most: int | None = None
+    """Machines at most, where Azure is to add some while it is busy."""
+    auth: Auth = "key"
+    """What whoever asks has to show."""
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,16 +149,21 @@ def waited_for(connection: Connection, what: str) -> Iterator[None]:
 def delete(connection: Connection, name: str, kind: str) -> None:
     """Deletes an endpoint with all that is behind it, and waits until it is gone."""
     operations = connection.ml.serverless_endpoints if kind == "serverless" else connection.ml.online_endpoints
+    scaled = kind != "serverless" and autoscale.TAG in (
+        there.tags if (there := there_already(connection, name)) else {}
+    )
     with translated():
         operations.begin_delete(name).result()
+    for deployment in NAMES if scaled else ():
+        autoscale.remove(connection, name, deployment)
 
 
 def key(connection: Connection, name: str, kind: str) -> str:
-    """Fetches the endpoint's first key."""
+    """Fetches the endpoint's first key, or a token of whoever is signed in where the endpoint takes those."""
     operations = connection.ml.serverless_endpoints if kind == "serverless" else connection.ml.online_endpoints
     with translated():
         found = operations.get_keys(name)
-    return str(found.primary_key)
+    return str(getattr(found, "primary_key", None) or found.access_token)
 
 
 def logs(connection: Connection, name: str, deployment: str, lines: int, container: str | None = None) -> str:

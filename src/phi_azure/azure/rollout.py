@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from phi_azure import leash
 from phi_azure.asking.answers import Question
 from phi_azure.asking.pace import Pace
-from phi_azure.azure import endpoints, verdicts
+from phi_azure.azure import autoscale, endpoints, verdicts
 from phi_azure.azure.client import MANAGEMENT
-from phi_azure.azure.endpoints import refuse_others, taken_back, there_already, waited_for
+from phi_azure.azure.endpoints import NAMES, refuse_others, taken_back, there_already, waited_for
 from phi_azure.azure.failures import translated
 from phi_azure.causes import known_cause
 from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFoundError, PhiAzureError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Deployable, Found, Say
 
-NAMES = ("blue", "green")
 BEFORE_TAG = "phi_azure.traffic_before"
 _API = "2023-04-01-preview"
 _REQUEST_MS = 90_000
@@ -70,6 +69,11 @@ def deploy(connection: Connection, name: str, what: Deployable, traffic: int, sa
             _hand_over(connection, name, NAMES[0], 100, say)
         return endpoints.find(connection, name)
     refuse_others(there, "managed", "", what)
+    if str(there.raw.auth_mode).lower() != what.auth:
+        raise ConflictError(
+            f"endpoint {name} is asked with {there.raw.auth_mode}, not with {what.auth}.",
+            remedy="Leave --auth as the endpoint has it, or take another name.",
+        )
     _wait_for(connection, _url(connection, name), f"endpoint {name}", say)
     _extend(connection, name, what)
     chosen = _choose(deployments(connection, name), what, name)
@@ -133,15 +137,20 @@ def _make_endpoint(connection: Connection, name: str, what: Deployable, say: Say
 
     say("endpoint", f"making {name}, managed")
     with waited_for(connection, f"endpoint {name}"):
-        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key", tags=what.tags)
+        endpoint = ManagedOnlineEndpoint(name=name, auth_mode=what.auth, tags=_endpoint_tags(what))
         connection.ml.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+def _endpoint_tags(what: Deployable) -> dict[str, str]:
+    return {**what.tags, **({autoscale.TAG: "1"} if what.most else {})}
 
 
 def _extend(connection: Connection, name: str, what: Deployable) -> None:
     """Lets an endpoint stay as long as its newest deployment is meant to."""
     with waited_for(connection, f"endpoint {name}"):
         endpoint = connection.ml.online_endpoints.get(name)
-        wanted = {tag: what.tags[tag] for tag in (leash.EXPIRES_TAG, leash.PURPOSE_TAG) if tag in what.tags}
+        tags = _endpoint_tags(what)
+        wanted = {tag: tags[tag] for tag in (leash.EXPIRES_TAG, leash.PURPOSE_TAG, autoscale.TAG) if tag in tags}
         if wanted.items() <= (endpoint.tags or {}).items():
             return
         endpoint.tags = {**(endpoint.tags or {}), **wanted}
@@ -188,6 +197,9 @@ def _bring_up(connection: Connection, endpoint: str, name: str, what: Deployable
             _wait_for(connection, f"{_url(connection, endpoint)}/deployments/{name}", f"deployment {name}", say)
         say("deployment", f"{name} is up after {(connection.clock.now() - began) / 60:.0f} min")
         _ask(connection, endpoint, name, say)
+        if what.most:
+            autoscale.put(connection, endpoint, name, what.instances, what.most)
+            say("deployment", f"{name} has {what.instances} to {what.most} machines, as its GPUs are busy")
 
 
 def deployment(endpoint: str, name: str, what: Deployable) -> Any:
@@ -281,6 +293,8 @@ def _delete(connection: Connection, endpoint: str, name: str) -> None:
             connection.ml.online_deployments.begin_delete(name, endpoint).result()
     except NotFoundError:
         return
+    if autoscale.TAG in endpoints.find(connection, endpoint).tags:
+        autoscale.remove(connection, endpoint, name)
 
 
 def _wait_for(connection: Connection, url: str, what: str, say: Say) -> None:

@@ -22,6 +22,7 @@ from phi_azure.emulator import (
     endpoints,
     history,
     identity,
+    insights,
     jobs,
     neighbours,
     operations,
@@ -70,6 +71,7 @@ ROUTES: list[Route] = [
         tracking,
         endpoints,
         serverless,
+        insights,
     )
     for route in module.ROUTES
 ]

@@ -509,12 +509,17 @@ def _no_route(path: str) -> Response:
     return answer(error.body("", 0.0), 424, said)
 
 
+_AUDIENCES = {"aadtoken": "https://ml.azure.com"}
+
+
 def check_key(call: Call, keys: dict[str, str], mode: str) -> None:
     """Refuses a question without the endpoint's key, with "Bearer" or bare, or without a token where one is asked."""
     value = re.sub(
         r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", "")
     )
-    allowed = value in keys.values() if mode.lower() == "key" else read_token(value) is not None
+    claims = {} if mode.lower() == "key" else (read_token(value) or {})
+    wanted = _AUDIENCES.get(mode.lower())
+    allowed = value in keys.values() if mode.lower() == "key" else bool(claims) and wanted in {None, claims.get("aud")}
     if not allowed:
         raise WireError(401, "Unauthorized", "The key or token of the request is not one of this endpoint.")
 
