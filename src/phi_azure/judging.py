@@ -104,6 +104,19 @@ def run(
     return compare.decide(compare.judge(rows, sides, scorer, now()), exam.gate)
 
 
+def alone(tuned: Speaker, exam: Exam, now: Callable[[], datetime]) -> Comparison:
+    """Asks one model the rows and returns its scores, with nothing to compare it with; otherwise as `run`."""
+    rows = compare.held_out(exam.data, exam.training, exam.limit)
+    scorer = compare.scorer(exam.metric, [item.expected for item in rows.items])
+    said = tuned.endpoint.batch(
+        [item.messages for item in rows.items],
+        deployment=tuned.deployment,
+        max_tokens=exam.max_tokens,
+        concurrency=exam.concurrency,
+    )
+    return compare.judge(rows, [(TUNED, str(tuned), said)], scorer, now())
+
+
 def _sides(
     tuned: Speaker, base: Speaker, exam: Exam
 ) -> list[tuple[str, Speaker, Callable[[Item], list[dict[str, str]]]]]:

@@ -21,6 +21,7 @@ from phi_azure.submission import teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from types import TracebackType
 
     from azure.ai.ml import MLClient
@@ -159,6 +160,11 @@ class Workspace:
         """Closes connections; jobs go on."""
         self._connection.close()
         self._close()
+
+    @property
+    def now(self) -> datetime:
+        """The moment, by the clock that the workspace waits by."""
+        return self._connection.time
 
     @property
     def ml_client(self) -> MLClient:

@@ -110,3 +110,19 @@ def test_model_of_a_serverless_job_says_so(client: Any, azure: Azure, model: str
     found = client.models.get(name, label="latest")
 
     assert found.properties["_fineTuningJobType"] == "MaaS"
+
+
+def test_archived_version_leaves_the_list(client: Any, azure: Azure, folder: Path) -> None:
+    """It is listed where archived ones, or all, are asked for, and can be read by its name."""
+    for version in ("1", "2"):
+        client.models.create_or_update(Model(path=str(folder), type="mlflow_model", name="mine", version=version))
+
+    client.models.archive(name="mine", version="1")
+
+    views = ("ActiveOnly", "ArchivedOnly", "All")
+    assert [[one.version for one in client.models.list("mine", list_view_type=view)] for view in views] == [
+        ["2"],
+        ["1"],
+        ["2", "1"],
+    ]
+    assert client.models.get("mine", version="1").version == "1"

@@ -29,6 +29,7 @@ VERBS = (
     "plan",
     "doctor",
     "submit",
+    "sweep",
     "runs",
     "show",
     "logs",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., object]")
 _FOLDER = ".phi-azure"
 _IN_A_WORKSPACE = (
-    "submit|runs|show|logs|wait|watch|report|cancel|resume|"
+    "submit|sweep|runs|show|logs|wait|watch|report|cancel|resume|"
     "register|deploy|traffic|rollback|chat|batch|playground|compare|download|costs|down|models --registered"
 )
 _COMMAND = re.compile(

@@ -17,6 +17,7 @@ from phi_azure.display.preview import show_preview
 from phi_azure.display.receipt import receipt_page
 from phi_azure.display.reports import show_report, show_reports
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
+from phi_azure.display.sweeps import show_sweep
 from phi_azure.display.tables import (
     show_deployments,
     show_endpoints,
@@ -70,6 +71,7 @@ __all__ = [
     "show_run",
     "show_runs",
     "show_sizes",
+    "show_sweep",
     "show_table",
     "show_times",
     "show_workspace",

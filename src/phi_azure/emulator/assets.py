@@ -224,12 +224,17 @@ def _get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
     return answer(_shown(document))
 
 
+_VIEWS = {"ActiveOnly": frozenset({False}), "ArchivedOnly": frozenset({True})}
+
+
 def _list_versions(call: Call, kind: Kind, name: str) -> Response:
     versions = _versions(call, kind, name)
     if not versions:
         raise _missing(kind, name)
     top = call.request.args.get("$top")
-    return page([_shown(v) for v in versions[: int(top) if top else None]])
+    wanted = _VIEWS.get(call.request.args.get("listViewType") or "ActiveOnly", frozenset({True, False}))
+    seen = [v for v in versions if bool(v["properties"].get("isArchived")) in wanted]
+    return page([_shown(v) for v in seen[: int(top) if top else None]])
 
 
 def _get_container(call: Call, kind: Kind, name: str) -> Response:
