@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks
+SOURCES := src tests benchmarks pipelines
 
 .PHONY: demo story test chaos setup lint fix bench check clean
 
