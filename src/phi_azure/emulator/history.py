@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from phi_azure.emulator import jobs, runs, storage
@@ -244,12 +245,17 @@ def _error(call: Call, run: Document) -> Document | None:
 
 
 def _guid(call: Call, run_id: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, (call.scope.key + run_id).lower()))
+    return _named((call.scope.key + run_id).lower())
 
 
 def experiment_id(call: Call, name: str) -> str:
     """Returns the id of an experiment, the same each time for the same name."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{call.scope.key}experiments/{name}"))
+    return _named(f"{call.scope.key}experiments/{name}")
+
+
+@lru_cache(maxsize=4096)  # each answer about a job with steps has a dozen of them
+def _named(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
 _HISTORY = f"/history/v1.0{WORKSPACE}"
