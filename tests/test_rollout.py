@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from phi_azure import ConfigError, ConflictError, FineTune, ManagedCompute, Serverless, Workspace
+from phi_azure.azure import rollout
 from phi_azure.emulator import ledger
 
 if TYPE_CHECKING:
@@ -254,3 +255,32 @@ def test_what_does_not_go_together(workspace: Workspace, tuned: Model, options: 
 
     with pytest.raises(ConfigError, match=says):
         model.deploy("headlines", **options)
+
+
+class Slow:
+    """What Azure's client gives for a deployment that takes so many looks; each look is a minute of the clock."""
+
+    def __init__(self, emulator: Azure, looks: int) -> None:
+        self.emulator, self.looks = emulator, looks
+
+    def done(self) -> bool:
+        """Says whether it is up."""
+        return self.looks <= 0
+
+    def wait(self, _seconds: float) -> None:
+        """Lets a minute pass."""
+        self.looks -= 1
+        self.emulator.clock.turn(60)
+
+
+def test_waiting_tells_what_the_container_says(emulator: Azure, workspace: Workspace) -> None:
+    """Each line of its log once, and then each minute that it goes on."""
+    workspace.deploy_base(name="headlines")
+    said: list[tuple[str, str]] = []
+
+    rollout._narrate(
+        workspace._connection, Slow(emulator, 5), "headlines", "blue", lambda kind, text: said.append((kind, text))
+    )
+
+    assert said[0] == ("container", "scripted inference server ready")
+    assert said[1:] == [("deployment", f"blue is coming up, {minutes} min so far") for minutes in (2, 3, 4)]

@@ -84,7 +84,7 @@ class Workspace:
         self.receipts = Path(receipts) if receipts else None
         self._connection = _connect(subscription_id, resource_group, name, credential, clock)
         self._close: Callable[[], None] = lambda: None
-        self._on_event = on_event
+        self.on_event = on_event
 
     @classmethod
     def from_config(
@@ -92,6 +92,7 @@ class Workspace:
         path: Path | str | None = None,
         credential: TokenCredential | None = None,
         *,
+        on_event: OnEvent | None = None,
         receipts: Path | str | None = RECEIPTS,
     ) -> Workspace:
         """Opens the workspace that Azure's config.json names: the file given, or the first here or in a folder above.
@@ -99,12 +100,13 @@ class Workspace:
         Args:
             path: the file, or its folder.
             credential: see `Workspace`.
+            on_event: likewise.
             receipts: likewise; as it comes, a folder below the current one.
 
         Raises:
             ConfigError: there is no such file, or it does not name a workspace.
         """
-        return cls(*_read_config(_find_config(path)), credential, receipts=receipts)
+        return cls(*_read_config(_find_config(path)), credential, on_event=on_event, receipts=receipts)
 
     @classmethod
     def local(
@@ -271,7 +273,7 @@ class Workspace:
         prepared = self.prepare(job, again=again, preflight=preflight)
         if preflight and not prepared.is_sent:
             self.preflight(job).raise_for_errors()
-        return prepared.send(on_event or self._on_event, on_progress)
+        return prepared.send(on_event or self.on_event, on_progress)
 
     def run(self, name: str) -> Run:
         """Finds a run by name. Raises NotFoundError."""
@@ -279,7 +281,7 @@ class Workspace:
 
         _refuse_no_name("run", name)
         with translated():
-            return runs_of_ours.load(self._connection, name, self._on_event)
+            return runs_of_ours.load(self._connection, name, self.on_event)
 
     def report(self, run: Run | str, out: Path | str | None = None) -> Path:
         """Writes the receipt of a run as it stands now, and returns its page, which needs no network.
@@ -323,7 +325,7 @@ class Workspace:
         _refuse_no_name("model", name)
         if version is not None:
             _refuse_no_name("version", version)
-        return models_of_ours.load(self._connection, name, version, self._on_event)
+        return models_of_ours.load(self._connection, name, version, self.on_event)
 
     def models(self, name: str | None = None) -> list[ModelInfo]:
         """Lists the registered models, or one of them by name: every version, newest first. Raises NotFoundError."""
@@ -387,11 +389,11 @@ class Workspace:
         if kind == "serverless":
             address = base.id.partition("/versions/")[0]
             found = endpoints.deploy_serverless(
-                self._connection, name, endpoints.Deployable(address, tags=tags), teller(self._on_event)
+                self._connection, name, endpoints.Deployable(address, tags=tags), teller(self.on_event)
             )
         else:
             what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags=tags, auth=auth)
-            found = rollout.deploy(self._connection, name, what, 100, teller(self._on_event))
+            found = rollout.deploy(self._connection, name, what, 100, teller(self.on_event))
         return Endpoint.from_azure(self._connection, found)
 
     def compare(

@@ -32,6 +32,7 @@ _API = "2023-04-01-preview"
 _REQUEST_MS = 90_000
 _LOOK_S = 10.0
 _LOG_LINES = 20
+_TELL_S, _STILL_S = 15.0, 60.0  # between two looks at a container's log; between two words that say nothing new
 _HEALTH = Question([{"role": "user", "content": "Contoso recovers from a ransomware attack."}], max_tokens=16)
 
 
@@ -191,6 +192,7 @@ def _bring_up(connection: Connection, endpoint: str, name: str, what: Deployable
             say("deployment", f"starting {name}: {what.instances} x {what.size}; minutes in Azure")
             with waited_for(connection, f"deployment {name} of {endpoint}"):
                 made = connection.ml.online_deployments.begin_create_or_update(deployment(endpoint, name, what))
+                _narrate(connection, made, endpoint, name, say)
                 made.result()
         else:
             say("deployment", f"{name} is there ({there.status}); going on with it")
@@ -200,6 +202,24 @@ def _bring_up(connection: Connection, endpoint: str, name: str, what: Deployable
         if what.most:
             autoscale.put(connection, endpoint, name, what.instances, what.most)
             say("deployment", f"{name} has {what.instances} to {what.most} machines, as its GPUs are busy")
+
+
+def _narrate(connection: Connection, made: Any, endpoint: str, name: str, say: Say) -> None:
+    """Says what the container writes, while Azure's poller waits; each line once, and each minute that it goes on."""
+    began, told = connection.clock.now(), connection.clock.now()
+    last = ""
+    made.wait(_TELL_S)
+    while not made.done():
+        line = _log(connection, endpoint, name).rpartition("\n")[2].strip()
+        if line and line != last:
+            say("container", line)
+        elif connection.clock.now() - told >= _STILL_S:
+            say("deployment", f"{name} is coming up, {(connection.clock.now() - began) / 60:.0f} min so far")
+        else:
+            made.wait(_TELL_S)
+            continue
+        last, told = line or last, connection.clock.now()
+        made.wait(_TELL_S)
 
 
 def deployment(endpoint: str, name: str, what: Deployable) -> Any:

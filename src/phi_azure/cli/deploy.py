@@ -54,7 +54,7 @@ def command(
     leash.hours(keep)
     if not session.local:
         session.agree(f"{endpoint} costs money each hour until `{session.again('down')}`. Deploy it?")
-    with session.workspace() as workspace:
+    with session.workspace(narrated=True) as workspace:
         if base and most:
             raise click.UsageError("--most is for models of yours.")
         if base:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from phi_azure.events import Event
     from phi_azure.workspace import Workspace
 
 Command = TypeVar("Command", bound="Callable[..., object]")
@@ -82,11 +83,25 @@ class Session:
         local = os.environ.get("PHI_AZURE_LOCAL", "").lower() in {"1", "true", "yes", "on"}
         return cls(local=local, folder=Path(os.environ.get("PHI_AZURE_FOLDER") or _FOLDER), json=json, debug=debug)
 
-    def workspace(self) -> Workspace:
-        """Opens the workspace: on this machine with --local, else the one that config.json names."""
+    def workspace(self, *, narrated: bool = False) -> Workspace:
+        """Opens the workspace: on this machine with --local, else the one that config.json names.
+
+        Args:
+            narrated: say what is made on the way.
+        """
         from phi_azure.workspace import Workspace
 
-        return Workspace.local(self.folder) if self.local else Workspace.from_config(self.config)
+        tell = self._tell if narrated else None
+        if self.local:
+            return Workspace.local(self.folder, on_event=tell)
+        return Workspace.from_config(self.config, on_event=tell)
+
+    def _tell(self, event: Event) -> None:
+        """Says on stderr what is made on the way, with the time: a deployment takes many minutes."""
+        from phi_azure import display
+
+        text = display.redact(display.harmless(self.here(event.message)))
+        self.say(f"{datetime.now().astimezone():%H:%M:%S}  {event.kind:<10}  {text}")
 
     def words(self) -> Console:
         """Returns the console for people: stderr."""

@@ -36,14 +36,14 @@ def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflig
     job = FineTune.from_yaml(file)
     report = check_data(job)
     display.show_facts(session.words(), job_facts(job, report, session))
-    with session.workspace() as workspace:
+    with session.workspace(narrated=True) as workspace:
         prepared = workspace.prepare(job, report, again=again, preflight=not no_preflight)
         if prepared.before:
             session.say(prepared.before)
         if not prepared.is_sent:
             agreed(session, workspace, job, preflight=not no_preflight)
         with display.copying(session.words()) as on_progress:
-            run = prepared.send(on_progress=on_progress)
+            run = prepared.send(workspace.on_event, on_progress)
         if wait:
             with receipt_at_end(session, workspace, run):
                 follow(session, run)

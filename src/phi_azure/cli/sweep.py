@@ -57,7 +57,7 @@ def command(
     points = sweep.grid(job, vary)
     exam = Exam.of_job(job) if judge else None
     _refuse_without_measure(job, exam)
-    with session.workspace() as workspace:
+    with session.workspace(narrated=True) as workspace:
         plans = sweep.plan(workspace, [each for _, each in points], max_price)
         if not session.local:
             session.agree(f"{_words(plans)} Send {len(points)} jobs?")
