@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from phi_azure import ConfigError, ConflictError, FineTune, ManagedCompute, Serverless, Workspace
+from phi_azure import ConfigError, ConflictError, FineTune, ManagedCompute, RegionError, Serverless, Workspace
 from phi_azure.azure import rollout
 from phi_azure.emulator import ledger
 
@@ -284,3 +284,38 @@ def test_waiting_tells_what_the_container_says(emulator: Azure, workspace: Works
 
     assert said[0] == ("container", "scripted inference server ready")
     assert said[1:] == [("deployment", f"blue is coming up, {minutes} min so far") for minutes in (2, 3, 4)]
+
+
+# ---- From another workspace ---
+
+
+def elsewhere(emulator: Azure) -> Workspace:
+    """Another workspace of the same subscription."""
+    return Workspace(emulator.subscription_id, "other-group", "other", clock=emulator.clock)
+
+
+def test_serverless_model_is_served_by_another_workspace(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """The endpoint is there and answers there; the model stays where it is."""
+    model = workspace.submit(FineTune(name="tone", training_data=chat, route=Serverless())).wait().register()
+    other = elsewhere(emulator)
+
+    endpoint = other.deploy_from(model, "headlines")
+
+    assert endpoint.chat("Contoso recovers.")
+    assert [one.name for one in other.endpoints()] == ["headlines"]
+    assert workspace.endpoints() == []
+    assert other.models() == []
+
+
+def test_model_that_does_not_go_elsewhere(emulator: Azure, workspace: Workspace, chat: Path, tuned: Model) -> None:
+    """One of managed compute, and a region that does not serve the base model: nothing is made."""
+    serverless = workspace.submit(FineTune(name="tone", training_data=chat, route=Serverless())).wait().register()
+    far = elsewhere(emulator)
+    emulator.emulator.region = "brazilsouth"
+
+    with pytest.raises(ConfigError, match="tuned on managed compute"):
+        far.deploy_from(tuned, "headlines")
+    with pytest.raises(RegionError, match="not served serverlessly in brazilsouth"):
+        far.deploy_from(serverless, "headlines")
+
+    assert not emulator.sent("PUT", "/serverlessEndpoints/")

@@ -50,6 +50,13 @@ class Model:
     _connection: Connection = field(repr=False)
     _on_event: OnEvent | None = field(default=None, repr=False)
 
+    @property
+    def location_id(self) -> str:
+        """The id by which serverless endpoints of any workspace take it; asks Azure for the workspace's own id."""
+        from phi_azure.azure import models
+
+        return models.serverless_id(self._connection, self.name, self.version)
+
     def deploy(
         self,
         endpoint_name: str,
@@ -132,14 +139,12 @@ class Model:
         models.delete(self._connection, self.name, self.version)
 
     def _deployable(self, size: str, instances: int, keep: str) -> Deployable:
-        from phi_azure.azure import endpoints, leashing, models
+        from phi_azure.azure import endpoints, leashing
         from phi_azure.azure.order import OURS, RUN_TAG
 
         purpose = f"{self.name}:{self.version}"
         tags = {**self.tags, **OURS, RUN_TAG: self.run_name or "", **leashing.tags(self._connection, purpose, keep)}
-        model_id = (
-            models.serverless_id(self._connection, self.name, self.version) if self.kind == "serverless" else self.id
-        )
+        model_id = self.location_id if self.kind == "serverless" else self.id
         return endpoints.Deployable(model_id, size, instances, tags=tags)
 
     def _default_size(self) -> str:

@@ -14,7 +14,7 @@ from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
 from phi_azure.config import FineTune, is_in_azure
 from phi_azure.endpoint import Endpoint, EndpointInfo
-from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError
+from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError, RegionError
 from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
 from phi_azure.submission import teller
@@ -395,6 +395,41 @@ class Workspace:
             what = endpoints.Deployable(base.id, size or base.inference_sizes[0], instances, tags=tags, auth=auth)
             found = rollout.deploy(self._connection, name, what, 100, teller(self.on_event))
         return Endpoint.from_azure(self._connection, found)
+
+    def deploy_from(self, model: Model, name: str, *, keep: str = leash.KEEP) -> Endpoint:
+        """Makes a serverless endpoint here for a tuned model of another workspace, in this or another region.
+
+        The base model's row says which regions serve it; where the catalogue knows none, Azure decides. Whoever calls
+        needs to read the other workspace. Hosting is paid by the hour.
+
+        Raises:
+            ConfigError: the model is not a serverlessly tuned one, or Azure takes no such name.
+            RegionError: the base model is not served serverlessly in this workspace's region.
+            ConflictError: the name is taken.
+        """
+        from phi_azure.azure import endpoints, leashing
+        from phi_azure.azure.order import BASE_TAG, OURS, RUN_TAG
+
+        names.refuse_new_endpoint(name)
+        if model.kind != "serverless":
+            raise ConfigError(f"{model.name} was tuned on managed compute; only serverless models go elsewhere so.")
+        row = catalog.model(model.tags.get(BASE_TAG, "").partition(":")[0])
+        region = self._connection.region
+        if row and row.deploy_regions and region not in row.deploy_regions:
+            raise RegionError(
+                f"{row.name} is not served serverlessly in {region}.",
+                remedy=f"Take a workspace in one of: {', '.join(row.deploy_regions)}.",
+            )
+        tags = {
+            **model.tags,
+            **OURS,
+            RUN_TAG: model.run_name or "",
+            **leashing.tags(self._connection, f"{model.name}:{model.version}", keep),
+        }
+        what = endpoints.Deployable(model.location_id, tags=tags)
+        return Endpoint.from_azure(
+            self._connection, endpoints.deploy_serverless(self._connection, name, what, teller(self.on_event))
+        )
 
     def compare(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--endpoint", required=True, help="The endpoint's name, unique in the region.")
 @click.option("--version", help="The model's version [the newest].")
 @click.option("--base", is_flag=True, help="MODEL is one of Microsoft's, such as Phi-4-mini-instruct, as it comes.")
+@click.option(
+    "--from", "origin", type=click.Path(exists=True, path_type=Path), help="config.json of MODEL's workspace."
+)
 @click.option("--size", help="The machine of a managed endpoint, such as Standard_NC24ads_A100_v4.")
 @click.option("--instances", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
 @click.option("--most", type=click.IntRange(min=2), help="Machines at most: more while the GPUs are busy.")
@@ -36,6 +40,7 @@ def command(
     endpoint: str,
     version: str | None,
     base: bool,
+    origin: Path | None,
     size: str | None,
     instances: int,
     most: int | None,
@@ -45,10 +50,12 @@ def command(
 ) -> None:
     """Put a registered model behind an endpoint.
 
+    A serverlessly tuned model of another workspace is taken from there with --from.
+
     Waits until it answers; on Azure it is paid by the hour until it is removed. After --keep, `down --expired` does it.
     An endpoint of ours that is up gets it as a second deployment, asked before it gets traffic; `rollback` goes back.
     """
-    from phi_azure import names
+    from phi_azure import Workspace, names
 
     names.refuse_new_endpoint(endpoint)
     leash.hours(keep)
@@ -62,6 +69,9 @@ def command(
             made = workspace.deploy_base(
                 base_model, name=endpoint, size=size, instances=instances, keep=keep, auth=auth
             )
+        elif origin:
+            with Workspace.from_config(origin) as other:
+                made = workspace.deploy_from(other.model(model_name, version), endpoint, keep=keep)
         else:
             made = workspace.model(model_name, version).deploy(
                 endpoint, size=size, instances=instances, keep=keep, traffic=traffic, most=most, auth=auth

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
-from phi_azure.emulator.wire import WireError
-
-if TYPE_CHECKING:
-    from phi_azure.emulator.wire import Call
+from phi_azure.emulator.wire import Call, Scope, WireError
 
 _ANY_CASE = re.IGNORECASE
 _CONTAINERS = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
@@ -70,6 +66,21 @@ def datastore_path(uri: str) -> Place | None:
     if match is None or match[1].lower() not in _CONTAINERS:
         return None
     return Place(_CONTAINERS[match[1].lower()], match[2].strip("/"))
+
+
+def elsewhere(call: Call, uri: str) -> Call:
+    """Returns the call as if it were made in the workspace that an id with a location names; else as it is.
+
+    The id holds that workspace's own id alone; any workspace that has assets here is looked through.
+    """
+    match = _LOCATED.fullmatch(uri)
+    if match is None or match[2].lower() in {call.scope.guid, call.scope.workspace.lower()}:
+        return call
+    for name in call.emulator.store.scopes(match[3].lower()):
+        scope = Scope(*name.split("/")[:3])
+        if scope.guid == match[2].lower():
+            return Call(call.emulator, call.request, scope)
+    return call
 
 
 def asset(uri: str, kind: str) -> tuple[str, str] | None:

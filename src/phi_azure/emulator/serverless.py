@@ -104,6 +104,7 @@ def _check_model(call: Call, model: str) -> references.Place:
                 inner="ModelNotSupported",
             )
         return references.locate(call, model, what="modelSettings.modelId")
+    call = references.elsewhere(call, model)
     place = references.locate(call, model, what="modelSettings.modelId")
     found = references.asset(model, "models")
     document = call.emulator.store.get("models", f"{call.scope.key}{found[0]}/{found[1]}") if found else None

@@ -157,6 +157,10 @@ class Store:
         )
         return [json.loads(body) for (body,) in rows]
 
+    def scopes(self, kind: str) -> list[str]:
+        """Returns the keys of all documents of a kind."""
+        return [key for (key,) in self.connection().execute("SELECT key FROM documents WHERE kind = ?", (kind,))]
+
     # Metrics, parameters and tags of runs
 
     def add_metrics(self, run: str, points: list[tuple[str, float, int, int]]) -> None:
