@@ -123,6 +123,7 @@ def serve(state: Path, latency: float) -> None:
     from phi_azure.emulator.network import serve
     from phi_azure.emulator.rough import Rough
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     emulator = Emulator(state)
     with serve(Rough(emulator, latency), ca_dir=state) as running:
         print(json.dumps(running.environment()), flush=True)

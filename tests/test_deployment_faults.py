@@ -26,11 +26,18 @@ class Failure(NamedTuple):
 
 
 FAILURES = [
-    Failure("deployment_unhealthy", AzureError, "Readiness probe failed", "could not be loaded", "", 10),
-    Failure("deployment_image_failed", AzureError, "Failed to build the environment image", "", "build log", 5),
-    Failure("deployment_out_of_memory", AzureError, "OOMKilled", "CUDA out of memory", "memory", 10),
-    Failure("deployment_role_missing", AzureError, "Storage Blob Data Reader", "AuthorizationPermission", "role", 5),
-    Failure("deployment_without_quota", QuotaError, "Not enough quota", "", "quota", 5),
+    Failure("deployment_unhealthy", AzureError, "Readiness probe failed", "could not be loaded", "larger size", 10),
+    Failure("deployment_image_failed", AzureError, "Failed to build the environment image", "", "deploy it again", 5),
+    Failure("deployment_out_of_memory", AzureError, "OOMKilled", "CUDA out of memory", "deploy --size", 10),
+    Failure(
+        "deployment_role_missing",
+        AzureError,
+        "Storage Blob Data Reader",
+        "AuthorizationPermission",
+        "endpoint's identity",
+        5,
+    ),
+    Failure("deployment_without_quota", QuotaError, "Not enough quota", "", "a fifth more cores", 5),
     Failure("deployment_stuck", NotFinished, "stuck", "", "studio", 200),
 ]
 NAMES = [one.fault for one in FAILURES]

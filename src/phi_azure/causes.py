@@ -26,6 +26,16 @@ def known_cause(*texts: str) -> Cause | None:
     return None
 
 
+def serving_remedy(*texts: str) -> str | None:
+    """Returns what to do about a deployment whose texts show a known cause; None where none is known."""
+    for text in texts:
+        for name, pattern in SERVING_SIGNS.items():
+            if pattern.search(text):
+                return SERVING[name]
+    cause = known_cause(*texts)
+    return SERVING.get(cause.name, cause.remedy) if cause else None
+
+
 # the more telling first: a process that runs out of memory breaks the talk between the others as well
 CAUSES = (
     Cause(
@@ -245,3 +255,25 @@ CAUSES = (
     ),
 )
 _PATTERNS = tuple(re.compile("|".join(cause.signs), re.IGNORECASE) for cause in CAUSES)
+
+SERVING = {
+    "gpu-memory": "Take a size whose GPU has more memory: `phi-azure sizes` lists them, `deploy --size` takes one.",
+    "host-memory": "Take a size with more memory: `phi-azure sizes` lists them, `deploy --size` takes one.",
+    "disk": "Take a size with a larger disk, or register the merged model without its checkpoints.",
+    "storage-rights": "Give the endpoint's identity the role Storage Blob Data Reader on the workspace's storage "
+    "account (az role assignment create); Azure does it by itself where whoever deploys may assign roles.",
+    "image": "Deploy it again: registries fail for a while; if it stays, see the build log in the studio, and whether "
+    "the workspace's network lets it reach mcr.microsoft.com and its own container registry.",
+    "quota": "Deployments need a fifth more cores than their machines have. Free some, ask for more (Azure portal: "
+    "Quotas, Machine learning), or take another size or region; `phi-azure doctor` shows what is left.",
+    "container": "Its log above says why the model did not answer: a model that does not load in ten minutes needs a "
+    "larger size; one that was changed after the job may lack files: `phi-azure download` it, and try it here.",
+}
+"""What to do where a deployment fails by one of the causes above, or by those that only containers have."""
+SERVING_SIGNS = {
+    "host-memory": re.compile(r"OOMKilled", re.IGNORECASE),
+    "storage-rights": re.compile(r"endpoint's identity", re.IGNORECASE),
+    "image": re.compile(r"environment image", re.IGNORECASE),
+    "quota": re.compile(r"not enough quota", re.IGNORECASE),
+    "container": re.compile(r"(?:readiness|liveness) probe|user container has crashed", re.IGNORECASE),
+}

@@ -18,7 +18,7 @@ from phi_azure.azure import autoscale, endpoints, verdicts
 from phi_azure.azure.client import MANAGEMENT
 from phi_azure.azure.endpoints import NAMES, refuse_others, taken_back, there_already, waited_for
 from phi_azure.azure.failures import translated
-from phi_azure.causes import known_cause
+from phi_azure.causes import serving_remedy
 from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
@@ -275,10 +275,10 @@ def _explained(connection: Connection, endpoint: str, name: str, say: Say) -> It
         log = _log(connection, endpoint, name)
         say("deployment", f"{name} did not come up; deleting it")
         left = _try_to_delete(connection, endpoint, name)
-        cause = known_cause(str(error), log)
-        message = "\n".join([f"deployment {name} of {endpoint}: {error}", *log.splitlines(), *left])
-        remedy = cause.remedy if cause else error.remedy
-        raise type(error)(message, remedy=remedy) from error
+        whose = f"deployment {name} of {endpoint}"
+        said = str(error).removeprefix(f"{whose}: ")
+        message = "\n".join([f"{whose}: {said}", *log.splitlines(), *left])
+        raise type(error)(message, remedy=serving_remedy(str(error), log) or error.remedy) from error
     except BaseException:
         _try_to_delete(connection, endpoint, name)
         raise
