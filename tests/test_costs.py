@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phi_azure import AzureError, ConfigError, FineTune, ManagedCompute, Serverless, Workspace, leash
+from phi_azure import AzureError, ConfigError, FineTune, ManagedCompute, OverBudget, Serverless, Workspace, leash
 from phi_azure.azure import prices
 from phi_azure.costs import Billed, Costs, costs
 from phi_azure.emulator import ledger
@@ -192,6 +192,20 @@ def test_job_over_its_budget_is_stopped(emulator: Azure, here: Workspace, chat: 
     assert early == []
     assert removed == [f"job {run.name}"]
     assert run.refresh().status == "Canceled"
+
+
+def test_whoever_waits_stops_a_job_over_its_budget(emulator: Azure, here: Workspace, chat: Path) -> None:
+    """While somebody waits, the budget of the file is kept to the minute; queueing does not count."""
+    emulator.jobs.script(queued=5 * HOUR, runs=30 * HOUR)
+    route = ManagedCompute(cluster="gpu-cluster", size=A100)
+    run = here.submit(FineTune(name="tone", training_data=chat, route=route, max_hours=3))
+    began = emulator.clock.now()
+
+    with pytest.raises(OverBudget, match="longer than the 3 h"):
+        run.wait()
+
+    assert run.refresh().status == "Canceled"
+    assert 8 * HOUR <= emulator.clock.now() - began <= 8 * HOUR + 120
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class GateNotPassed(PhiAzureError):  # noqa: N818  a result, not a fault
 
 
 class OverBudget(PhiAzureError):  # noqa: N818  a result, not a fault
-    """The plan costs more, or takes longer, than `max_price` and `max_hours` of the job file allow."""
+    """A plan, or a run, costs more or takes longer than `max_price` and `max_hours` of the job file allow."""
 
     exit_code = 10
     code = "over-budget"

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from phi_azure import leash, names, outcome, status
 from phi_azure import model as models_of_ours
-from phi_azure import names, outcome, status
-from phi_azure.errors import AzureError, ConfigError, ConflictError, NotFinished, NotFoundError, PhiAzureError
+from phi_azure.errors import (
+    AzureError,
+    ConfigError,
+    ConflictError,
+    NotFinished,
+    NotFoundError,
+    OverBudget,
+    PhiAzureError,
+)
 from phi_azure.looking import Looking, Numbers, Pace, Patience, step_of, training_of
 from phi_azure.progress import Point, Step, Update
 
@@ -228,12 +236,14 @@ class Run:
             RunCancelled: somebody stopped it.
             RunNotResponding, RunPaused: it stands still; it may go on one day.
             NotFinished: the time was over first; the run goes on.
+            OverBudget: it ran longer than `max_hours` and `max_price` of its job file allow, and was cancelled.
             AzureError, SignInError: Azure was away for too long; the run goes on.
         """
         deadline = None if timeout is None else self._connection.clock.now() + timeout
         with self._showing(show, on_update) as tell:
             for update in self._updates(poll, deadline):
                 tell(update)
+                self._stop_over_budget()
         self.raise_for_status()
         return self
 
@@ -379,6 +389,18 @@ class Run:
             yield update
             if not over:
                 self._pause(next(pace), deadline)
+
+    def _stop_over_budget(self) -> None:
+        """Cancels a run that is past the budget of its job file, which its tags hold. Raises OverBudget."""
+        record = self._record
+        if self.over or not leash.overdue(record.tags, record.started, self._connection.time):
+            return
+        self.cancel()
+        most = float(record.tags[leash.MAX_HOURS_TAG])
+        raise OverBudget(
+            f"{self.name} was cancelled: it ran longer than the {most:.3g} h that max_hours and max_price allow.",
+            remedy=self._way_on() or "Raise the limit in the job file and submit it again.",
+        )
 
     def _showing(
         self, show: bool | None, on_update: Callable[[Update], None] | None

@@ -92,9 +92,10 @@ class FineTune(Strict):
     registered_name: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$")
     """Names the tuned model; None means the job's name."""
     max_price: float | None = Field(default=None, gt=0)
-    """US dollars; a plan whose price may be above it is refused."""
+    """US dollars; a plan whose price may be above it is refused, and a job on managed compute that costs more is
+    cancelled by whoever waits for it, or by `down --expired`."""
     max_hours: float | None = Field(default=None, gt=0)
-    """Hours; a plan whose training may take longer is refused."""
+    """Hours; a plan whose training may take longer is refused, and a job that runs longer is cancelled likewise."""
 
     gate: Gate | None = None
     """What the tuned model has to show on test_data before it gets traffic; see `phi-azure compare`."""
