@@ -42,7 +42,7 @@ check: lint test  ## what CI runs
 	@touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,edge,dev]'
 	@touch $@
 
 clean:  ## removes what was made here, but no .phi-azure

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from phi_azure import compare, names
 from phi_azure.compare import rows as held_out
 from phi_azure.config.gate import Gate, Metric
+from phi_azure.edge import Spoken
 from phi_azure.endpoint import Endpoint
-from phi_azure.errors import ConfigError
+from phi_azure.errors import AzureError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from phi_azure.azure.client import Connection
     from phi_azure.compare import Comparison, Item
     from phi_azure.config import FineTune
+    from phi_azure.edge import Trial
 
 TUNED, BASE = "tuned", "base"
 
@@ -136,6 +138,18 @@ def _sides(
             (f"{BASE} + {exam.shots} examples", base, lambda item: held_out.with_examples(item.messages, shown))
         )
     return found
+
+
+def against(endpoint: Endpoint, trial: Trial) -> Trial:
+    """Returns the same proof of an export, held against the answers of an endpoint."""
+
+    def asked(conversations: list[held_out.Turns], max_tokens: int) -> list[Spoken]:
+        answers = endpoint.batch([*conversations], max_tokens=max_tokens, concurrency=1)
+        if silent := next((one for one in answers if one.answer is None), None):
+            raise AzureError(f"{endpoint.name} does not answer question {silent.index + 1}: {silent.error}")
+        return [Spoken((one.answer or "").strip(), one.latency_s or 0.0) for one in answers]
+
+    return replace(trial, reference=asked, reference_name=endpoint.name)
 
 
 def speaker(connection: Connection, name: str) -> Speaker:

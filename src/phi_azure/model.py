@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from phi_azure import catalog, leash, names
 from phi_azure.endpoint import Endpoint
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from phi_azure.azure.client import Connection
     from phi_azure.azure.endpoints import Auth, Deployable, Found
+    from phi_azure.edge import Export
     from phi_azure.events import OnEvent, OnProgress
 
 Kind = Literal["serverless", "managed"]
@@ -131,6 +132,18 @@ class Model:
         from phi_azure.azure import storage
 
         return storage.download(self._connection, self.path, Path(folder), on_progress)
+
+    def export(self, out: Path | str, on_progress: OnProgress | None = None, **how: Any) -> Export:
+        """Downloads the model, makes another format of it and proves that it answers alike; see `edge.export`.
+
+        Args:
+            out: the folder to make; it appears whole or not at all.
+            on_progress: is told how far the download is.
+            how: `order`, `trial`, `force` and `on_side` of `edge.export`.
+        """
+        from phi_azure import edge
+
+        return edge.export_downloaded(self.download, Path(out), on_progress, **how)
 
     def delete(self) -> None:
         """Archives this version: it leaves the lists; its files stay in the workspace's storage."""

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from phi_azure import leash, names, outcome, status
 from phi_azure import model as models_of_ours
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from phi_azure.azure.client import Connection
     from phi_azure.azure.runs import Record
+    from phi_azure.edge import Export
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.model import Model
     from phi_azure.usual import Usual
@@ -358,6 +359,12 @@ class Run:
 
         address = models.output_address(self._connection, self.name)
         return storage.download(self._connection, address, Path(folder), on_progress)
+
+    def export(self, out: Path | str, on_progress: OnProgress | None = None, **how: Any) -> Export:
+        """Makes another format of what the job left, registered or not; returns what was made. See `Model.export`."""
+        from phi_azure import edge
+
+        return edge.export_downloaded(self.download, Path(out), on_progress, **how)
 
     @property
     def _model_name(self) -> str:

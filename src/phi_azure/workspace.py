@@ -327,6 +327,21 @@ class Workspace:
             _refuse_no_name("version", version)
         return models_of_ours.load(self._connection, name, version, self.on_event)
 
+    def tuned(self, name: str, version: str | None = None) -> Model | Run:
+        """Finds what was tuned by either of its names: a registered model, else a run. Raises NotFoundError."""
+        try:
+            return self.model(name, version)
+        except NotFoundError as error:
+            if version is not None:
+                raise
+            try:
+                return self.run(name)
+            except NotFoundError:
+                raise NotFoundError(
+                    f"{name} is no registered model and no run of this workspace, and no folder of this machine.",
+                    remedy="`phi-azure models --registered` and `phi-azure runs` list what there is.",
+                ) from error
+
     def models(self, name: str | None = None) -> list[ModelInfo]:
         """Lists the registered models, or one of them by name: every version, newest first. Raises NotFoundError."""
         from phi_azure.azure import models

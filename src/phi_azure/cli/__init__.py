@@ -47,6 +47,8 @@ VERBS = (
     "playground",
     "compare",
     "download",
+    "export",
+    "bench",
     "costs",
     "down",
     "demo",

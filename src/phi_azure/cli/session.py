@@ -29,7 +29,7 @@ Command = TypeVar("Command", bound="Callable[..., object]")
 _FOLDER = ".phi-azure"
 _IN_A_WORKSPACE = (
     "submit|sweep|runs|show|logs|wait|watch|report|cancel|resume|"
-    "register|deploy|traffic|rollback|chat|batch|playground|compare|download|costs|down|models --registered"
+    "register|deploy|traffic|rollback|chat|batch|playground|compare|download|export|costs|down|models --registered"
 )
 _COMMAND = re.compile(
     rf"(?<=`)phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*(?=`)|^phi-azure (?:{_IN_A_WORKSPACE})\b[^`\n]*$"

@@ -7,6 +7,7 @@ from phi_azure.display.comparison_page import comparison_page
 from phi_azure.display.console import busy, console, done, failed, print_plain, show_facts
 from phi_azure.display.costs import show_costs, show_removals
 from phi_azure.display.curves import BARS, curve, evenly, sparkline
+from phi_azure.display.exports import show_export, show_figures
 from phi_azure.display.harmless import harmless
 from phi_azure.display.live import RunView, print_curve, step_line, watching
 from phi_azure.display.numbers import age, number, seconds, size
@@ -58,7 +59,9 @@ __all__ = [
     "show_costs",
     "show_deployments",
     "show_endpoints",
+    "show_export",
     "show_facts",
+    "show_figures",
     "show_models",
     "show_phi",
     "show_phis",

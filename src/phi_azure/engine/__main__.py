@@ -1,4 +1,4 @@
-"""The engine's command line: `step SPEC.json`, `serve MODEL_DIR` and `chat MODEL_DIR MESSAGE`."""
+"""The engine's command line: `step SPEC.json`, `serve DIR`, `chat DIR MESSAGE`, `export DIR OUT` and `play DIR`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
-    commands = {"step": _step, "serve": _serve, "chat": _chat}
+    commands = {"step": _step, "serve": _serve, "chat": _chat, "export": _export, "play": _play}
     try:
         return commands[args.command](args)
     except UserError as error:
@@ -56,6 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("model", type=Path, help="a folder in Hugging Face or MLflow layout")
     chat.add_argument("message")
     chat.add_argument("--system", help="a system message before it")
+    export = commands.add_parser("export", help="make another format of a model; ends with its standard input")
+    export.add_argument("model", type=Path, help="a folder as it comes: Hugging Face, MLflow, outputs of a job")
+    export.add_argument("out", type=Path, help="a new folder")
+    export.add_argument("--to", required=True, help="merged, adapter, onnx, ollama or foundry-local")
+    export.add_argument("--precision", help="int4, int8, fp16 or fp32")
+    export.add_argument("--provider", default="cpu", help="an execution provider of ONNX Runtime")
+    export.add_argument("--base", type=Path, help="the folder of an adapter's base weights")
+    export.add_argument("--name", default="phi", help="what the model is called in the format")
+    play = commands.add_parser("play", help="answer questions on standard input, in JSON lines, with any format")
+    play.add_argument("model", type=Path)
+    play.add_argument("--base", type=Path, help="the folder of an adapter's base weights")
     return parser
 
 
@@ -107,6 +119,38 @@ def _chat(args: argparse.Namespace) -> int:
     system = [{"role": "system", "content": args.system}] if args.system else []
     model = load_chat_model(args.model)
     print(model.answer([*system, {"role": "user", "content": args.message}]).text)
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from phi_azure.engine.export.make import Order, make
+    from phi_azure.engine.export.play import refusal, write_line
+
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    order = Order(args.model, args.out, args.to, args.precision, args.provider, args.base, args.name)
+    try:
+        write_line({"made": make(order)})
+    except UserError as error:
+        write_line(refusal(error))
+        return 1
+    return 0
+
+
+def _end_with_input() -> None:
+    """Ends this process when whoever started it is gone: its pipe is closed then, however it ended."""
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+def _play(args: argparse.Namespace) -> int:
+    from phi_azure.engine.export.play import play, refusal, write_line
+
+    try:
+        play(args.model, args.base, sys.stdin, write_line)
+    except UserError as error:
+        write_line(refusal(error))
+        return 1
     return 0
 
 

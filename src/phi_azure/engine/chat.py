@@ -124,7 +124,7 @@ def load_chat_model(folder: Path) -> ChatModel:
     model = load_model(folder, "bfloat16" if gpu else "float32").eval()
     parameters = model.num_parameters()  # one row of a tiny model: a second thread would wait more than it works
     torch.set_num_threads(1 if parameters < TINY else most_threads(parameters))
-    model, ends = model.to("cuda") if gpu else model, _ends(folder, tokenizer)
+    model, ends = model.to("cuda") if gpu else model, ends_of(folder, tokenizer)
     return ChatModel(model, tokenizer, ends, Together(model, ends))
 
 
@@ -153,7 +153,7 @@ def held_back(text: str, stops: tuple[str, ...]) -> str:
     return text[: len(text) - longest]
 
 
-def _ends(folder: Path, tokenizer: ChatTokenizer) -> frozenset[int]:
+def ends_of(folder: Path, tokenizer: ChatTokenizer) -> frozenset[int]:
     """Returns the ids that end an answer."""
     home = huggingface_folder(folder)
     ends: set[int] = set()

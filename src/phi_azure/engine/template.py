@@ -45,6 +45,7 @@ class ChatTokenizer:
     def __init__(self, tokenizer: Tokenizer, template: str, special: dict[str, str], context: int) -> None:
         self.tokenizer = tokenizer
         self.context = context
+        self.source = template
         self._special = special
         self._template = _compile(template)
 

@@ -1,0 +1,201 @@
+"""Finds weights, tokenizer and adapter in a folder as it comes, whoever laid it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.export.missing import MissingError
+from phi_azure.engine.folders import TOKENIZER_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADAPTER_CONFIG = "adapter_config.json"
+_DEEPEST = 6  # folders down; Azure's outputs nest three or four
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_SINGLE = ("model.safetensors", "pytorch_model.bin")
+_LEFT_BEHIND = ("finetune_args.json", "finetune_config.json", "training_metrics.json", "trainer_state.json")
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a folder holds."""
+
+    root: Path
+    weights: Path | None
+    """The folder of config.json and the weights; None where there is an adapter alone."""
+    tokenizer: Path | None
+    adapter: Path | None
+
+
+def find(root: Path) -> Source:
+    """Looks through a folder: plain Hugging Face, MLflow with data/model, a job's outputs, or an adapter alone.
+
+    Raises:
+        UserError: there is no model, several, or one that is not whole.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root} is no folder.")
+    folders = list(_folders(root))
+    models = _nearest(root, [one for one in folders if (one / "config.json").is_file() and _has_weights(one)])
+    adapters = _nearest(root, [one for one in folders if (one / ADAPTER_CONFIG).is_file()])
+    if not models and not adapters:
+        raise UserError(
+            f"{root} holds no model: nowhere in it stand config.json and weights side by side, and no {ADAPTER_CONFIG}."
+        )
+    for what, found in (("models", models), ("adapters", adapters)):
+        if len(found) > 1:
+            listed = ", ".join(str(one.relative_to(root)) for one in found)
+            raise UserError(f"{root} holds several {what}: {listed}. Name one of these folders.")
+    weights = models[0] if models else None
+    adapter = adapters[0] if adapters else None
+    if weights:
+        _refuse_broken(weights)
+    if adapter:
+        _adapter_file(adapter)
+    return Source(root, weights, _tokenizer(folders, weights or adapter), adapter)
+
+
+def assemble(source: Source, out: Path, *, links: bool) -> Path:
+    """Makes a plain Hugging Face folder of the weights: model files, configuration, tokenizer; returns it.
+
+    Args:
+        source: where they lie.
+        out: made if absent.
+        links: names for the files instead of copies, for a folder that is read and thrown away.
+    """
+    if source.weights is None:
+        raise UserError(f"{source.root} holds an adapter alone.")
+    if source.tokenizer is None:
+        raise UserError(f"{source.root} has no tokenizer.json.")
+    out.mkdir(parents=True, exist_ok=True)
+    for file in _files(source.weights, source.tokenizer):
+        _put(file, out / file.name, links=links and file.suffix != ".json")
+    _say_what_length_means(out / "config.json")
+    return out
+
+
+def adapter_files(adapter: Path) -> list[Path]:
+    """Returns the files of an adapter."""
+    return [adapter / ADAPTER_CONFIG, _adapter_file(adapter)]
+
+
+def base_of(adapter: Path, base: Path | None) -> Path:
+    """Returns the folder of the base weights that an adapter goes on: the one named, else the one that it names.
+
+    Raises:
+        MissingError: neither is on this machine.
+    """
+    named = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    folder = base or (Path(named) if named else None)
+    if folder is None or not folder.is_dir():
+        raise MissingError(
+            f"{adapter} is an adapter alone, and the weights of its base model{f', {named},' if named else ''} "
+            "are not on this machine.",
+            "Name their folder with --base DIR.",
+        )
+    return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object; an absent file is an empty one."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Yields the folder and those below it, the upper ones first; checkpoints and hidden folders are passed over."""
+    for place, below, _ in os.walk(root):
+        here = Path(place)
+        below[:] = sorted(name for name in below if not name.startswith((".", "checkpoint-")))
+        if len(here.relative_to(root).parts) >= _DEEPEST:
+            below.clear()
+        yield here
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (*_SINGLE, *_INDEXES))
+
+
+def _nearest(root: Path, folders: list[Path]) -> list[Path]:
+    """Returns those that lie least deep."""
+    depth = {one: len(one.relative_to(root).parts) for one in folders}
+    return [one for one in folders if depth[one] == min(depth.values())]
+
+
+def _tokenizer(folders: list[Path], model: Path | None) -> Path | None:
+    """Returns the folder of tokenizer.json: the model's own, else the one beside it, else any."""
+    preferred = [model, model.parent / "tokenizer"] if model else []
+    return next((one for one in [*preferred, *folders] if (one / "tokenizer.json").is_file()), None)
+
+
+def _refuse_broken(weights: Path) -> None:
+    """Refuses a folder that lacks shards, or whose files end too early: both are what a cut download leaves."""
+    wanted = {name for name in _SINGLE if (weights / name).is_file()}
+    for index in _INDEXES:
+        wanted |= set(read_json(weights / index).get("weight_map", {}).values())
+    absent = sorted(name for name in wanted if not (weights / name).is_file())
+    short = sorted(name for name in wanted if name.endswith(".safetensors") and _ends_early(weights / name))
+    if absent or short:
+        said = [f"lacks {', '.join(absent)}"] * bool(absent) + [f"has {', '.join(short)} cut short"] * bool(short)
+        raise UserError(f"{weights} {' and '.join(said)}, of {len(wanted)} files of weights. Download it again.")
+
+
+def _ends_early(path: Path) -> bool:
+    """Says whether a safetensors file is shorter than its own header says."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        try:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        except (struct.error, ValueError, MemoryError, OverflowError):
+            return True
+    ends = (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+    return path.stat().st_size < 8 + int(length) + int(max(ends, default=0))
+
+
+def _adapter_file(adapter: Path) -> Path:
+    found = next((adapter / name for name in _ADAPTERS if (adapter / name).is_file()), None)
+    if found is None or (found.suffix == ".safetensors" and _ends_early(found)):
+        raise UserError(f"{adapter} has no whole {_ADAPTERS[0]}. Download it again.")
+    return found
+
+
+def _files(weights: Path, tokenizer: Path) -> list[Path]:
+    """Returns the files of a plain folder by the model's own names, without what training left behind."""
+    found = {
+        file.name: file
+        for file in sorted(weights.iterdir())
+        if file.is_file() and file.name not in _LEFT_BEHIND and not file.name.startswith(".")
+    }
+    for name in TOKENIZER_FILES:
+        if name not in found and (tokenizer / name).is_file():
+            found[name] = tokenizer / name
+    return list(found.values())
+
+
+def _put(file: Path, target: Path, *, links: bool) -> None:
+    if links:
+        target.symlink_to(file.resolve())
+    else:
+        shutil.copyfile(file, target)
+
+
+def _say_what_length_means(config_file: Path) -> None:
+    """Gives a Phi-3 without long rotary factors one length, not two: exporters tell the kinds apart by that alone."""
+    config = read_json(config_file)
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    is_long = rope.get("rope_type", rope.get("type", "default")) in {"longrope", "su", "yarn"}
+    longest = config.get("max_position_embeddings")
+    if config.get("model_type") != "phi3" or is_long or config.get("original_max_position_embeddings") == longest:
+        return
+    config["original_max_position_embeddings"] = longest
+    config_file.write_text(json.dumps(config, indent=2), encoding="utf-8")

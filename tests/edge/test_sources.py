@@ -1,0 +1,121 @@
+"""Weights, tokenizer and adapter are found in a folder as it comes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from phi_azure.engine.errors import UserError
+from phi_azure.engine.export.missing import MissingError, need
+from phi_azure.engine.export.sources import assemble, base_of, find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def weights(path: Path, cut: int = 0) -> None:
+    """Writes a safetensors file of four numbers, or one that ends too early."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((struct.pack("<Q", len(header)) + header + bytes(16))[: -cut or None])
+
+
+def model(folder: Path, *, tokenizer: bool = True, **config: object) -> Path:
+    """Writes a model of one file."""
+    weights(folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": "phi3", **config}))
+    if tokenizer:
+        (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+def adapter(folder: Path, base: str = "nowhere") -> Path:
+    """Writes an adapter."""
+    weights(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["", "data/model", "mlflow_model_folder/data/model", "named-outputs/output_model/mlflow_model_folder/data/model"],
+    ids=["plain", "MLflow", "registered", "a job's outputs"],
+)
+def test_weights_tokenizer_and_adapter_are_found_wherever_they_lie(tmp_path: Path, place: str) -> None:
+    """Each layout in which Azure hands out a model is understood as it comes."""
+    model(tmp_path / place, tokenizer=False)
+    beside = (tmp_path / place).parent if place else tmp_path
+    (beside / "tokenizer").mkdir()
+    (beside / "tokenizer" / "tokenizer.json").write_text("{}")
+    (beside / "config").mkdir()
+    (beside / "config" / "config.json").write_text("{}")
+    adapter(beside / "adapter")
+    model(tmp_path / place / "checkpoint-10")
+
+    found = find(tmp_path)
+
+    assert found.weights == tmp_path / place
+    assert found.tokenizer == beside / "tokenizer"
+    assert found.adapter == beside / "adapter"
+
+
+def test_all_shards_that_are_missing_or_cut_are_named(tmp_path: Path) -> None:
+    """A download that was cut is refused before anything is made of it."""
+    model(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "model-1.safetensors")
+    weights(tmp_path / "model-2.safetensors", cut=5)
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-3.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(UserError, match=r"lacks model-3.safetensors and has model-2.safetensors cut short, of 3 files"):
+        find(tmp_path)
+
+
+def test_a_folder_of_several_models_is_refused_with_their_names(tmp_path: Path) -> None:
+    """Which one is meant is not guessed."""
+    model(tmp_path / "one")
+    model(tmp_path / "two")
+
+    with pytest.raises(UserError, match="several models: one, two"):
+        find(tmp_path)
+
+
+def test_a_folder_without_a_model_says_what_was_looked_for(tmp_path: Path) -> None:
+    """The message tells what makes a model."""
+    (tmp_path / "config.json").write_text("{}")
+
+    with pytest.raises(UserError, match=r"config\.json and weights side by side"):
+        find(tmp_path)
+
+
+def test_an_adapter_alone_asks_for_its_base(tmp_path: Path) -> None:
+    """Without the base weights there is nothing to ask; the error says how to name them."""
+    found = find(adapter(tmp_path / "adapter"))
+
+    with pytest.raises(MissingError, match="nowhere") as error:
+        base_of(adapter(tmp_path / "adapter"), None)
+
+    assert found.weights is None
+    assert "--base" in error.value.remedy
+
+
+def test_two_lengths_without_long_rotary_factors_become_one(tmp_path: Path) -> None:
+    """Exporters take a model whose lengths differ for one with long factors; the source stays as it is."""
+    source = model(tmp_path / "source", max_position_embeddings=512, original_max_position_embeddings=4096)
+
+    made = assemble(find(source), tmp_path / "made", links=True)
+
+    assert json.loads((made / "config.json").read_text())["original_max_position_embeddings"] == 512
+    assert json.loads((source / "config.json").read_text())["original_max_position_embeddings"] == 4096
+    assert (made / "model.safetensors").is_symlink()
+
+
+def test_all_missing_packages_are_named_at_once() -> None:
+    """One command installs what is missing."""
+    with pytest.raises(MissingError, match="an export needs no-such, nor-such, not installed here") as error:
+        need({"no-such": "no_such", "json": "json", "nor-such": "nor_such"}, "an export")
+
+    assert error.value.remedy == "pip install 'phi-azure[edge]'"
