@@ -82,18 +82,20 @@ def test_a_429_slows_all_down_and_answers_speed_up() -> None:
     assert pace.at_once == 8
 
 
-def test_nobody_asks_while_a_wait_is_ordered() -> None:
-    """The 429 of one question holds for the next."""
+def test_nobody_asks_while_several_waits_are_ordered() -> None:
+    """One 429 is its own question's; the second before any answer holds for whoever asks next."""
     clock = TurnedClock(0.0)
     pace = Pace(clock, most=8)
     moments: list[float] = []
 
-    with pytest.raises(QuotaError):
-        Pace(clock, patience_s=0.0).ask(_failing(_busy(5.0)))
-    pace._slow_down(5.0, pace._slowings)
+    for _ in range(2):
+        pace._slow_down(5.0, pace._slowings)
+        pace.ask(lambda: moments.append(clock.now()))
+    for _ in range(2):
+        pace._slow_down(5.0, pace._slowings)
     pace.ask(lambda: moments.append(clock.now()))
 
-    assert moments == [5.0]
+    assert moments == [0.0, 0.0, 5.0]
 
 
 def test_no_more_at_once_than_allowed() -> None:

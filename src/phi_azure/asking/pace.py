@@ -41,9 +41,10 @@ class Stopped(Exception):  # noqa: N818  somebody wanted it
 
 
 class Pace:
-    """Lets questions through: at most so many at once, fewer after a 429, none until a wait that was ordered is over.
+    """Lets questions through: at most so many at once, fewer after a 429, and none for a while after several.
 
-    As TCP does with a congested line: each 429 halves how many are asked at once, each answer lets it grow again.
+    As TCP does with a congested line: each 429 halves how many are asked at once, each answer lets it grow again. The
+    wait that a 429 orders is that question's own; where another 429 comes before any answer, it is everybody's.
     Safe to share between threads.
 
     Args:
@@ -60,6 +61,7 @@ class Pace:
         self._asking = 0
         self._quiet_until = 0.0
         self._slowings = 0
+        self._refused = 0  # 429s since the last answer
         self._stopped = False
         self._turn = threading.Condition()
 
@@ -102,8 +104,7 @@ class Pace:
                 raise problem.error from problem
             if problem.throttled:
                 self._slow_down(wait, slowings)
-            else:
-                self._sleep(wait)
+            self._sleep(wait)
 
     @contextmanager
     def _turned(self) -> Iterator[int]:
@@ -124,12 +125,15 @@ class Pace:
 
     def _grow(self) -> None:
         with self._turn:
+            self._refused = 0
             self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
 
     def _slow_down(self, wait: float, slowings: int) -> None:
         """Halves the pace, once for all questions that were on their way together."""
         with self._turn:
-            self._quiet_until = max(self._quiet_until, self._clock.now() + wait)
+            self._refused += 1
+            if self._refused > 1:
+                self._quiet_until = max(self._quiet_until, self._clock.now() + wait)
             if slowings == self._slowings:
                 self._slowings += 1
                 self._allowed = max(1.0, self._allowed / 2)
