@@ -1,8 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks pipelines
+SOURCES := src tests benchmarks pipelines docs
 
-.PHONY: demo story test chaos setup lint fix bench check clean
+.PHONY: demo story test chaos docs pictures setup lint fix bench check clean
 
 demo: .venv/local  ## the whole story, offline, on this machine
 	$(BIN)/phi-azure demo
@@ -28,6 +28,12 @@ fix: .venv/dev  ## what can be put right by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+docs: .venv/dev  ## the documentation site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: .venv/dev  ## the pictures of the documentation: a job is trained here, the terminal and the pages are taken
+	$(BIN)/python docs/make_pictures.py
+
 bench: .venv/dev  ## the measurements
 	$(BIN)/python benchmarks/startup.py
 
@@ -46,4 +52,4 @@ check: lint test  ## what CI runs
 	@touch $@
 
 clean:  ## removes what was made here, but no .phi-azure
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
