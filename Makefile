@@ -1,14 +1,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks pipelines docs
+SOURCES := src tests benchmarks notebooks pipelines docs
 
-.PHONY: demo story test chaos docs pictures setup lint fix bench check clean
+.PHONY: demo story notebooks test chaos docs pictures setup lint fix bench check clean
 
 demo: .venv/local  ## the whole story, offline, on this machine
 	$(BIN)/phi-azure demo
 
 story: .venv/local  ## the same as commands: a gate passed, traffic shifted and rolled back, a poor model refused
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/story.sh
+
+notebooks: .venv/dev  ## executes the notebooks, which really trains, and keeps their outputs
+	$(BIN)/python notebooks/execute.py
 
 test: .venv/dev  ## the tests, in parallel
 	$(BIN)/pytest -n auto

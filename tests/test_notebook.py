@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -38,10 +39,12 @@ class Handle:
     """What IPython gives to replace an output by."""
 
     def __init__(self) -> None:
-        self.pictures: list[str] = []
+        self.pictures: list[dict[str, str]] = []
+        self.kept: list[dict[str, str]] = []
 
-    def update(self, picture: str) -> None:
+    def update(self, picture: dict[str, str], *, raw: bool) -> None:
         """Takes the next picture."""
+        assert raw
         self.pictures.append(picture)
 
 
@@ -51,12 +54,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Handle:
     handle = Handle()
     module: Any = ModuleType("IPython.display")
 
-    def first(picture: str, *, display_id: bool) -> Handle:
-        assert display_id
-        handle.pictures.append(picture)
+    def show(picture: dict[str, str], *, raw: bool, display_id: bool = False, metadata: object = None) -> Handle:
+        assert raw
+        (handle.pictures if display_id else handle.kept).append(picture)
         return handle
 
-    module.HTML, module.display = str, first
+    module.display = show
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return handle
 
@@ -112,7 +115,36 @@ def test_the_output_is_replaced_four_times_a_second_at_most(shown: Handle) -> No
     live.finish()
 
     assert len(shown.pictures) <= 10
-    assert "Completed" in shown.pictures[-1]
+    assert "Completed" in shown.pictures[-1]["text/html"]
+
+
+def test_what_is_kept_reads_without_styles(shown: Handle) -> None:
+    """At the end curves stand as a picture of their own, and the text says all the rest."""
+    live = NotebookView(view())
+
+    live.apply(Update("Completed", (Step("finetune", "Completed", NOW, NOW, "2"),), time=NOW))
+    live.close()
+
+    last, (curves,) = shown.pictures[-1], shown.kept
+    assert "<svg" not in last["text/html"]
+    assert last["text/plain"].splitlines()[:2] == ["Completed  tone-1", "  finetune  Completed"]
+    assert ET.fromstring(curves["image/svg+xml"]).find("{http://www.w3.org/2000/svg}rect") is not None
+
+
+def test_nothing_is_kept_of_a_run_that_was_not_seen(shown: Handle) -> None:
+    """A cell that is left before the first look has no output."""
+    NotebookView(view()).close()
+
+    assert (shown.pictures, shown.kept) == ([], [])
+
+
+def test_tables_are_html_in_a_notebook_and_text_elsewhere() -> None:
+    """What is not ours stays text in both."""
+    table = display.Table(["headline", "answer"], [("<b>Contoso</b>\x1b[31m", "negative\npositive")])
+
+    assert set(Tags(table._repr_html_()).names) == {"table", "thead", "tbody", "tr", "th", "td", "br"}
+    assert "\x1b" not in repr(table) + table._repr_html_()
+    assert repr(table).splitlines()[0].split() == ["headline", "answer"]
 
 
 def test_a_plot_is_well_formed_and_stands_within_its_frame() -> None:
@@ -137,5 +169,9 @@ def test_a_plot_is_well_formed_and_stands_within_its_frame() -> None:
 
 def test_a_program_is_no_notebook() -> None:
     """Nothing of IPython is loaded to find out."""
+    code = "import sys; from phi_azure.display import notebook as n; print(n.in_notebook(), 'IPython' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
     assert not in_notebook()
-    assert "IPython" not in sys.modules
+    assert said.split() == ["False", "False"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,10 @@ class Workspace:
         self._connection = _connect(subscription_id, resource_group, name, credential, clock)
         self._close: Callable[[], None] = lambda: None
         self.on_event = on_event
+        if "ipykernel" in sys.modules:
+            from phi_azure import display
+
+            display.teach_notebook()
 
     @classmethod
     def from_config(

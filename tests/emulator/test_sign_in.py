@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from azure.ai.ml import MLClient
@@ -98,6 +100,14 @@ def test_metadata_service_asks_for_its_header(wire: Wire) -> None:
 
     assert response.status_code == 400
     assert "access_token" not in json.dumps(response.json)
+
+
+def test_no_machine_of_azure_is_here(azure: Azure) -> None:
+    """Telemetry of Azure's client, which a notebook turns on, asks for one; that is no request that nobody knows."""
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"http://{IMDS}/metadata/instance/compute?api-version=2021-12-13&format=json")
+
+    azure.check()
 
 
 def test_token_that_is_over_is_refused(wire: Wire) -> None:

@@ -17,6 +17,7 @@ from phi_azure.display.preflight import show_preflight
 from phi_azure.display.preview import show_preview
 from phi_azure.display.receipt import receipt_page
 from phi_azure.display.reports import show_report, show_reports
+from phi_azure.display.shown import Table, teach_notebook
 from phi_azure.display.story import chapter, quote, show_times, side_by_side
 from phi_azure.display.sweeps import show_sweep
 from phi_azure.display.tables import (
@@ -34,6 +35,7 @@ from phi_azure.secrecy import redact
 __all__ = [
     "BARS",
     "RunView",
+    "Table",
     "age",
     "asking",
     "batch_numbers",
@@ -82,5 +84,6 @@ __all__ = [
     "size",
     "sparkline",
     "step_line",
+    "teach_notebook",
     "watching",
 ]

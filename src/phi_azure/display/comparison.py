@@ -20,7 +20,7 @@ _WIDE = 60
 
 def show_comparison(out: Console, found: Comparison) -> None:
     """Prints scores side by side, what changed, and what the gate says."""
-    print_plain(out, f"{found.counted:,} rows of {found.data}, answered by all{_leaks(found)}")
+    print_plain(out, f"{found.counted:,} rows of {found.data}, answered by all{leak_words(found)}")
     out.print()
     names = list(dict.fromkeys(name for side in found.sides for name in side.scores))
     rows = [[name, *(score_words(found, side, name) for side in found.sides)] for name in names]
@@ -82,10 +82,16 @@ def _p(value: float) -> str:
     return "below 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def _leaks(found: Comparison) -> str:
+def leak_words(found: Comparison) -> str:
+    """Says how many rows the model has learnt from."""
     if found.leaks is None:
         return ""
     return f"; {found.leaks:,} of them stand in the training file" if found.leaks else "; none is in the training file"
+
+
+def flips(found: Comparison, lines: tuple[int, ...]) -> list[Judged]:
+    """Returns the first rows of those that changed."""
+    return found.rows_of(lines[:_FLIPS])
 
 
 def _flips(out: Console, what: str, rows: list[Judged], place: int, against: str) -> None:

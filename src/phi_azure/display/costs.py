@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from phi_azure.costs import Cost, Costs
     from phi_azure.leash import Leash
 
+NOTHING = "Nothing in the workspace costs by the hour."
 _COLUMNS = ("what", "machines", "USD/h", "so far", "up since", "ends", "whose")
 
 
 def show_costs(out: Console, found: Costs) -> None:
     """Prints what costs, a line each, and the sum; what has no price is named."""
     shown = [line for line in found.lines if line.of.count]
-    show_table(
-        out, _COLUMNS, [_cells(line, found) for line in shown], empty="Nothing in the workspace costs by the hour."
-    )
+    show_table(out, _COLUMNS, [_cells(line, found) for line in shown], empty=NOTHING)
     idle = [line.of.name for line in found.lines if not line.of.count]
     if idle:
         print_plain(out, f"idle, no machines: {', '.join(idle)}")

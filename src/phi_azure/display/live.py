@@ -211,7 +211,7 @@ def watching(out: Console, view: RunView) -> Iterator[Callable[[Update], None]]:
     if in_notebook():
         live = NotebookView(view)
         yield live.apply
-        live.finish()
+        live.close()
     elif out.is_terminal:
         with Live(view, console=out, refresh_per_second=REDRAWN_PER_S, transient=False):
             yield view.apply

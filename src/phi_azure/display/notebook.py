@@ -1,4 +1,8 @@
-"""A run while it goes on, in a notebook: one output that is replaced, as HTML that needs nothing from outside."""
+"""A run in a notebook: one output that is replaced while it goes on, as HTML that needs nothing from outside.
+
+Code hosts show kept outputs without styles, scripts and drawings inside of HTML. What stays therefore reads without
+styles, and the curves stay as a picture of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.display.console import RUNNING, SIGNS
 from phi_azure.display.harmless import harmless
 from phi_azure.display.numbers import seconds
-from phi_azure.display.plots import plot
+from phi_azure.display.plots import picture, plot
 from phi_azure.secrecy import redact
 
 if TYPE_CHECKING:
@@ -70,19 +74,42 @@ class NotebookView:
 
     def finish(self) -> None:
         """Shows what was not shown yet."""
-        if not self._waits:
+        if self._waits:
+            self._show(run_html(self.view))
+
+    def close(self) -> None:
+        """Leaves what is to be kept: the state and the steps, and below them the curves as a picture."""
+        if self._handle is None and not self._waits:
             return
-        shown = import_module("IPython.display")
-        picture = shown.HTML(run_html(self.view))
+        self._show(run_html(self.view, curves=False))
+        if drawn := _plots(self.view):
+            kept = {"image/svg+xml": picture(drawn), "text/plain": self.view.numbers()}
+            told = {"image/svg+xml": {"alt": f"curves of {self.view.name}"}}
+            import_module("IPython.display").display(kept, raw=True, metadata=told)
+
+    def _show(self, html: str) -> None:
+        output = {"text/html": html, "text/plain": run_text(self.view)}
         if self._handle is None:
-            self._handle = shown.display(picture, display_id=True)
+            self._handle = import_module("IPython.display").display(output, raw=True, display_id=True)
         else:
-            self._handle.update(picture)
+            self._handle.update(output, raw=True)
         self._drawn, self._waits = self._clock(), False
 
 
-def run_html(view: RunView) -> str:
-    """Returns a run as HTML; whatever is not ours is escaped, and secrets are taken out."""
+def run_text(view: RunView) -> str:
+    """Returns a run as a few plain lines, for whoever shows no HTML."""
+    steps = [f"  {'  ' * step.depth}{step.name}  {step.status}" for step in view.steps]
+    numbers = [f"  {view.numbers()}"] if view.values("loss") else []
+    return redact(harmless("\n".join([f"{view.state()}  {view.name}", *steps, *numbers])))
+
+
+def run_html(view: RunView, *, curves: bool = True) -> str:
+    """Returns a run as HTML; whatever is not ours is escaped, and secrets are taken out.
+
+    Args:
+        view: what is known of the run.
+        curves: draw them inside of it.
+    """
     sign, style = SIGNS.get(view.status, RUNNING)
     parts = [
         f"<style>{_STYLE}</style>",
@@ -90,7 +117,7 @@ def run_html(view: RunView) -> str:
         _steps(view),
         _progress(view),
         f'<div class="note">! {_safe(view.note)}</div>' if view.note else "",
-        f'<div class="plots">{"".join(_plots(view))}</div>',
+        f'<div class="plots">{"".join(f"<div>{drawn}</div>" for drawn in _plots(view))}</div>' if curves else "",
         _log(view),
     ]
     return f'<div class="phi-run">{"".join(parts)}</div>'
@@ -120,7 +147,7 @@ def _plots(view: RunView) -> list[str]:
     for title, keys in _PLOTS:
         lines = {name: sorted(view.metrics[key].items()) for key, name in keys if view.metrics.get(key)}
         if any(len(points) > 1 for points in lines.values()):
-            drawn.append(f"<div>{plot(title, lines, by_ratio=title == 'loss')}</div>")
+            drawn.append(plot(title, lines, by_ratio=title == "loss"))
     return drawn
 
 

@@ -26,7 +26,7 @@ def show_plan(out: Console, plan: Plan, changes: Sequence[Change] | None = None)
     _lines(out, _headline(plan))
     out.print()
     _print_row(out, ("", "serverless", "managed compute"), bold=True)
-    for cells in _table(plan):
+    for cells in plan_rows(plan):
         _print_row(out, cells)
     _arithmetic(out, plan.serverless, "Serverless, how it comes")
     _arithmetic(out, plan.managed, "Managed compute, how it comes")
@@ -51,7 +51,8 @@ def _headline(plan: Plan) -> str:
     return f"{plan.job}: {plan.model}, {length}; asks for {plan.route}"
 
 
-def _table(plan: Plan) -> Iterable[tuple[str, str, str]]:
+def plan_rows(plan: Plan) -> Iterable[tuple[str, str, str]]:
+    """Yields both routes side by side: what it is, serverless, managed compute."""
     left, right = plan.serverless, plan.managed
     yield "offered", _offered(left), _offered(right)
     yield "machines", "Azure's own", _machines(right.machine)

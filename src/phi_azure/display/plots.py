@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH = 300, 130
 _LEFT, _BOTTOM, _TOP, _RIGHT = 52, 18, 18, 6
+_GAP = 10  # between plots that stand side by side
 _COLOURS = ("#0969da", "#d4730c", "#1a7f37")
 _DOTS = 12  # points at most that are marked each
 _MOST = 400  # points of one line that are drawn
@@ -43,6 +44,20 @@ def plot(title: str, lines: Mapping[str, Points], *, by_ratio: bool = False) -> 
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" '
         f'role="img" aria-label="{label}" font-family="system-ui,sans-serif" font-size="11">'
         f"{frame}{''.join(drawn)}{''.join(texts)}</svg>"
+    )
+
+
+def picture(plots: Sequence[str]) -> str:
+    """Returns plots side by side as one SVG on a white ground, which stays readable wherever it is shown."""
+    width = len(plots) * (_WIDE + _GAP) + _GAP
+    high = _HIGH + 2 * _GAP
+    placed = [
+        f'<g transform="translate({_GAP + index * (_WIDE + _GAP)} {_GAP})">{each}</g>'
+        for index, each in enumerate(plots)
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{high}" viewBox="0 0 {width} {high}" '
+        f'color="#1f2328"><rect width="{width}" height="{high}" fill="#ffffff"/>{"".join(placed)}</svg>'
     )
 
 

@@ -236,6 +236,9 @@ class Emulator:
         host = request.host.partition(":")[0].lower()
         if is_telemetry(host):
             return answer({"itemsReceived": 1, "itemsAccepted": 1, "errors": []})
+        if host == identity.IMDS and request.path.startswith("/metadata/instance/"):
+            # Azure's client asks it in a notebook, for its telemetry: on which machine of Azure does it run? On none.
+            return answer({"error": "not found"}, 404)
         scope = Scope("", "", "")
         try:
             route, arguments = self._route(request, host)
