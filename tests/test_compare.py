@@ -233,7 +233,7 @@ def test_command_judges_and_shifts(stage: Path, kept: Workspace, capsys: pytest.
     assert code == 0
     assert "20 gained, 1 lost" in shown
     assert "The gate is passed: label at least 0.9, label better than base, at most 1 lost." in shown
-    assert "expected 'positive'" in shown
+    assert "expected positive" in shown
     assert "20 gained" in (stage / "page.html").read_text("utf-8")
     assert shares(kept.endpoint("headlines"))["green"] == (100, "passed")
 

@@ -74,6 +74,8 @@ def command(
         if traffic is not None and _passed(found):
             endpoint, _, deployment = tuned.partition("/")
             workspace.endpoint(endpoint).shift({deployment: traffic})
+        if workspace.receipts and found.run:
+            session.say(f"page: {workspace.receipts / found.run / receipts.COMPARISON_PAGE}")
     document = found.to_dict()
     session.answer(document, lambda: display.show_comparison(session.data(), found))
     return 0 if _passed(found) else GateNotPassed.exit_code

@@ -97,9 +97,10 @@ def flips(found: Comparison, lines: tuple[int, ...]) -> list[Judged]:
 def _flips(out: Console, what: str, rows: list[Judged], place: int, against: str) -> None:
     for row in rows[:_FLIPS]:
         print_plain(out, f"  {what:6} {row.line:>5}  {_short(row.prompt)}")
-        print_plain(out, f"                expected {_short(row.expected)!r}")
-        print_plain(out, f"                {against} {_short(row.said[place].text or '')!r}")
-        print_plain(out, f"                tuned {_short(row.said[0].text or '')!r}")
+        said = {"expected": row.expected, against: row.said[place].text or "", "tuned": row.said[0].text or ""}
+        wide = max(map(len, said))
+        for who, text in said.items():
+            print_plain(out, f"                {who:{wide}}  {_short(text)}")
     if len(rows) > _FLIPS:
         print_plain(out, f"  and {len(rows) - _FLIPS:,} more {what}; the page has all")
 
