@@ -67,7 +67,8 @@ def job_file() -> str:
     kinds = schema["$defs"]
     intro = (
         "Made from the JSON Schema that `phi-azure schema` prints; an editor that is given it completes and checks "
-        "while one types. Whatever is not listed is refused, with its line. `null` means what the field's text says of None."
+        "while one types. Whatever is not listed is refused, with its line. `null` means what the field's text says "
+        "of None."
     )
     parts = [
         "# Job file",
@@ -165,8 +166,8 @@ def emulator_page() -> str:
         by_module.setdefault(route.answer.__module__, []).append(route)
     intro = (
         f"{len(ROUTES)} requests, made from the emulator's own routes. Whatever is not here it refuses by name (501), "
-        "and a test that asked for it fails. Request bodies are checked as the service checks them. Where it differs from "
-        "Azure on purpose stands in ARCHITECTURE.md, and a test holds both to one list."
+        "and a test that asked for it fails. Request bodies are checked as the service checks them. Where it differs "
+        "from Azure on purpose stands in ARCHITECTURE.md, and a test holds both to one list."
     )
     parts = ["# What the emulator serves", intro]
     for module, routes in by_module.items():
