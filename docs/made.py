@@ -67,14 +67,14 @@ def job_file() -> str:
     kinds = schema["$defs"]
     intro = (
         "Made from the JSON Schema that `phi-azure schema` prints; an editor that is given it completes and checks "
-        "while one types. Whatever is not listed is refused, with its line. `null` means what the field's text says "
-        "of None."
+        "while one types. Whatever is not listed is refused, with its line. `null` means what the "
+        "field's text says of None."
     )
     parts = [
         "# Job file",
         intro,
         "",
-        *_fields("The job", schema["properties"], without=("route",)),
+        *_fields("The job", schema["properties"], required=schema["required"], without=("route",)),
         *_fields("route: serverless", kinds["Serverless"]["properties"]),
         "",
         "## route: managed",
@@ -223,7 +223,9 @@ def _error_types(module: Any) -> Iterator[type[Any]]:
     yield from sorted(found, key=lambda kind: (kind is not module.PhiAzureError, kind.exit_code))
 
 
-def _fields(title: str, fields: dict[str, Any], *, without: Iterable[str] = (), level: int = 2) -> list[str]:
+def _fields(
+    title: str, fields: dict[str, Any], *, required: Iterable[str] = (), without: Iterable[str] = (), level: int = 2
+) -> list[str]:
     """Returns a heading and a table of fields."""
     shown = {name: field for name, field in fields.items() if name not in without and not field.get("deprecated")}
     has_azure = any("x-azure-input" in field for field in shown.values())
@@ -231,7 +233,7 @@ def _fields(title: str, fields: dict[str, Any], *, without: Iterable[str] = (), 
     if has_azure:
         lines[-2:] = ["| field | takes | default | meaning | Azure's input |", "|---|---|---|---|---|"]
     for name, field in shown.items():
-        default = f"`{json.dumps(field['default'])}`" if "default" in field else "required"
+        default = "required" if name in required else f"`{json.dumps(field.get('default', {}))}`"
         row = f"| `{name}` | {_cell(_takes(field))} | {default} | {_cell(field.get('description', ''))} |"
         azure = f" `{field['x-azure-input']}` |" if "x-azure-input" in field else " |"
         lines.append(row + azure if has_azure else row)

@@ -66,7 +66,7 @@ def test_table_names_every_verb() -> None:
     assert not [verb for verb in VERBS if not re.search(rf"`{verb}\b", text)]
 
 
-@pytest.mark.parametrize("block", _blocks("python"), ids=["serverless", "managed", "talk", "own tests"])
+@pytest.mark.parametrize("block", _blocks("python"), ids=["serverless", "managed", "own tests"])
 def test_python_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each Python block runs as it stands where Azure is emulated."""
     monkeypatch.chdir(tmp_path)
