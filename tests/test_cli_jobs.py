@@ -91,6 +91,20 @@ def test_a_job_from_file_to_answer(route: str, phi: Command, azure: testing.Azur
     assert json.loads(phi("show", "--json")[1])["endpoints"] == []
 
 
+def test_plan_looks_up_what_is_there(phi: Command, azure: testing.Azure) -> None:
+    """With --look-up a plan says what would be made and what is there; it makes nothing itself."""
+    assert "not looked up" in phi("plan", "managed.yaml")[1]
+    before = phi("plan", "managed.yaml", "--look-up")[1]
+    made = [request for request in azure.requests if request.method == "PUT"]
+
+    phi("submit", "managed.yaml", "--yes", "--wait")
+    after = phi("plan", "managed.yaml", "--look-up")[1]
+
+    assert made == []
+    assert "not looked up" not in before + after
+    assert (before.count("  exists"), after.count("  exists")) == (0, 1)
+
+
 def test_submit_asks_nobody_and_submits_nothing(phi: Command, azure: testing.Azure) -> None:
     """Where nobody can answer, a job that costs money needs --yes."""
     code, out, err = phi("submit", "serverless.yaml")

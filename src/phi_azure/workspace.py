@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from phi_azure.costs import Costs
     from phi_azure.events import OnEvent, OnProgress
     from phi_azure.judging import Exam
-    from phi_azure.plan import Plan
+    from phi_azure.plan import LiveFacts, Plan
     from phi_azure.preflight import Preflight
     from phi_azure.submission import Submission
 
@@ -196,13 +196,18 @@ class Workspace:
         Raises:
             DataError: the rows are not what the job could learn from.
         """
-        from phi_azure.azure import planning
         from phi_azure.plan import check, plan
 
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         report = check(job)
         report.raise_for_errors()
-        return plan(job, report, facts=planning.facts(self._connection, job, price_per_million))
+        return plan(job, report, facts=self.facts(job, price_per_million))
+
+    def facts(self, job: FineTune, price_per_million: float | None = None) -> LiveFacts:
+        """Asks Azure what a plan of the job depends on: the registry's row, the cluster, what is there; reads alone."""
+        from phi_azure.azure import planning
+
+        return planning.facts(self._connection, job, price_per_million)
 
     def preflight(self, job: FineTune | Path | str | None = None) -> Preflight:
         """Looks at Azure for what would stop the job, to the last step; reads only, a dozen requests at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from phi_azure import FineTune
     from phi_azure.catalog import Price
     from phi_azure.dataset import Report
-    from phi_azure.plan import Change, Plan, RouteName
+    from phi_azure.plan import Change, LiveFacts, Plan, RouteName
     from phi_azure.tokens import TokenCount
 
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--route", type=click.Choice(["serverless", "managed"]), help="Whose budget and results [the job's].")
 @click.option("--price-per-million", type=Number(min=0), help="USD for a million trained tokens, serverless.")
 @tokenizer_option
+@click.option("--look-up", is_flag=True, help="Ask the workspace what is there already; reads alone.")
 @click.option("--live", is_flag=True, help="Read machine prices from Azure's public price list.")
 @click.option("--region", default="eastus", show_default=True, help="Region of the prices that --live reads.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan as JSON.")
@@ -37,14 +39,16 @@ def command(
     route: RouteName | None,
     price_per_million: float | None,
     tokenizer: Path | None,
+    look_up: bool,
     live: bool,
     region: str,
     out: Path | None,
     against: Path | None,
 ) -> int:
-    """Plan a job on both routes: rows, memory, hours, money. Nothing is made, and no account is needed.
+    """Plan a job on both routes: rows, memory, hours, money.
 
-    Exit code 3: the data has errors; 10: above max_price or max_hours of the job file.
+    Nothing is made, and no account is needed, but for --look-up. Exit code 3: the data has errors; 10: above max_price
+    or max_hours of the job file.
     """
     from phi_azure import FineTune, OverBudget, display
     from phi_azure.plan import LiveFacts, check, plan
@@ -53,7 +57,9 @@ def command(
     report = check(job, route)
     report.raise_for_errors()
     counted = _count(job, report, tokenizer) if tokenizer else None
-    facts = LiveFacts(hourly=_live_prices(session, region) if live else {}, price_per_million=price_per_million)
+    facts = _facts(session, job, price_per_million) if look_up else LiveFacts(price_per_million=price_per_million)
+    if live:
+        facts = replace(facts, hourly=_live_prices(session, region))
     made = plan(job, report, tokens=counted, facts=facts, route=route)
     changes = _read(against).compare(made) if against else None
     if out:
@@ -71,6 +77,11 @@ def _count(job: FineTune, report: Report, tokenizer: Path) -> TokenCount | None:
     paths = [Path(file.path) for file in report.files if file.split == "training"]
     reader = reader_of(model_of(None, job), job, job.route.kind)
     return tokens.count(paths, tokenizer, reader) if paths else None
+
+
+def _facts(session: Session, job: FineTune, price_per_million: float | None) -> LiveFacts:
+    with session.workspace() as workspace:
+        return workspace.facts(job, price_per_million)
 
 
 def _live_prices(session: Session, region: str) -> dict[str, Price]:
