@@ -50,6 +50,13 @@ def test_an_answer_that_goes_on_differs_where_the_other_ends() -> None:
     assert difference.token == 2
 
 
+def test_answers_without_a_label_agree_only_in_the_same_words() -> None:
+    """Two answers that name no label have not agreed on one."""
+    found = agreement(ASKED, [said("up", 1), said("x", 2), said("y", 3)], [said("up", 1), said("x", 2), said("z", 3)])
+
+    assert found.label == 2
+
+
 def test_an_endpoint_is_compared_by_text() -> None:
     """It tells no tokens, so what needs them stays open."""
     found = agreement(ASKED, [Spoken(one.text, 0.1) for one in REFERENCE], EXPORT)

@@ -72,7 +72,7 @@ def test_modelfile_says_the_template_in_ollamas_words() -> None:
         ("<|system|>\n", "<|end|>\n"), ("<|user|>\n", "<|end|>\n"), ("<|assistant|>\n", "<|end|>\n"), "<|assistant|>\n"
     )
 
-    text = modelfile("phi.gguf", turns, 131_072)
+    text = modelfile("phi.gguf", turns, 4096)
 
     assert text == (
         'FROM ./phi.gguf\nTEMPLATE """{{ if .System }}<|system|>\n{{ .System }}<|end|>\n{{ end }}'

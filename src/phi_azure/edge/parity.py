@@ -41,7 +41,7 @@ class Agreement:
     template: int | None
     """Both read the same prompt: chat template and tokenizer agree."""
     label: int | None
-    """Both name the same label."""
+    """Both name the same label, or name none in the same words."""
     right: tuple[int, int] | None
     """Answers that are as expected: of the reference, of the export."""
     differences: tuple[Difference, ...]
@@ -64,7 +64,7 @@ def agreement(asked: Questions, reference: Sequence[Spoken], export: Sequence[Sp
         sum(one.text == other.text for one, other in pairs),
         sum(_end(one) == _end(other) for one, other in pairs) if tells else None,
         sum(one.prompt_ids == other.prompt_ids for one, other in pairs) if tells else None,
-        sum(asked.label(one.text) == asked.label(other.text) for one, other in pairs) if asked.labels else None,
+        sum(_alike(asked, one, other) for one, other in pairs) if asked.labels else None,
         _right(asked, pairs),
         tuple(
             Difference(number, asked.asked[number - 1][-1]["content"], _first(one, other), one.text, other.text)
@@ -72,6 +72,11 @@ def agreement(asked: Questions, reference: Sequence[Spoken], export: Sequence[Sp
             if not alike
         ),
     )
+
+
+def _alike(asked: Questions, one: Spoken, other: Spoken) -> bool:
+    label = asked.label(one.text)
+    return label == asked.label(other.text) if label is not None else one.text == other.text
 
 
 def _end(spoken: Spoken) -> int | None:

@@ -141,10 +141,11 @@ class Proof:
             )
         if found.differences:
             first = found.differences[0]
+            shared = _shared(first.reference, first.export)
             at = f" at token {first.token}" if first.token else ""
             said.append(
                 f"first difference{at} of question {first.question}: "
-                f"{_short(first.reference)!r}, not {_short(first.export)!r}"
+                f"{_from(shared, first.reference)!r}, not {_from(shared, first.export)!r}"
             )
         if self.required is not None:
             what = "label" if found.label is not None else "exact"
@@ -237,6 +238,18 @@ def _rate(value: float | None) -> str:
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def _shared(one: str, other: str) -> int:
+    """Returns how many leading characters two texts share."""
+    both = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in both if left != right), min(len(one), len(other)))
+
+
+def _from(place: int, text: str) -> str:
+    """Returns what stands around a place of a text."""
+    start = 0 if place < 30 else text.rfind(" ", 0, place - 15) + 1
+    return _short(f"...{text[start:]}" if start else text)
 
 
 def _cell(text: str) -> str:

@@ -87,6 +87,16 @@ def write(home: Path, file: Path, name: str, precision: str) -> None:
     writer.close()
 
 
+def context_of(home: Path) -> int:
+    """Returns how many tokens a GGUF is to be run with, at most 4,096.
+
+    llama.cpp takes the long rotary factors of a Phi whenever it is run with more than the model's original length, and
+    transformers only when a conversation is that long: below it both say the same.
+    """
+    config = read_json(home / "config.json")
+    return min(int(config.get("original_max_position_embeddings") or config["max_position_embeddings"]), 4096)
+
+
 def modelfile(gguf_name: str, turns: Turns, context: int) -> str:
     """Returns Ollama's Modelfile: the file, the template in Ollama's own words, the tokens that end an answer."""
     parts = []
@@ -97,7 +107,7 @@ def modelfile(gguf_name: str, turns: Turns, context: int) -> str:
     stops = "".join(f'PARAMETER stop "{stop}"\n' for stop in turns.stops())
     return (
         f'FROM ./{gguf_name}\nTEMPLATE """{"".join(parts)}"""\n{stops}'
-        f"PARAMETER temperature 0\nPARAMETER num_ctx {min(context, 4096)}\n"
+        f"PARAMETER temperature 0\nPARAMETER num_ctx {context}\n"
     )
 
 

@@ -110,10 +110,9 @@ def _make_ollama(order: Order, source: Source, precision: str | None) -> Turns |
     file = order.out / f"{order.name}-{precision}.gguf"
     with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
         home = merged.plain(source, order.base, Path(work) / "model", links=True)
-        tokenizer = load_chat_tokenizer(home)
-        turns = take_apart(tokenizer)
+        turns, context = take_apart(load_chat_tokenizer(home)), gguf.context_of(home)
         gguf.write(home, file, order.name, str(precision))
-    text = gguf.modelfile(file.name, turns, tokenizer.context)
+    text = gguf.modelfile(file.name, turns, context)
     (order.out / "Modelfile").write_text(text, encoding="utf-8")
     return turns
 

@@ -53,11 +53,14 @@ class GenaiPlayer:
         parameters = self._og.GeneratorParams(self._model)
         how = {"do_sample": wish.temperature > 0, "max_length": min(len(prompt) + wish.limit, self._context)}
         parameters.set_search_options(**how, **({"temperature": wish.temperature} if wish.temperature > 0 else {}))
-        generator = self._og.Generator(self._model, parameters)
-        generator.append_tokens(prompt)
-        while not generator.is_done():
-            generator.generate_next_token()
-            hear(int(generator.get_next_tokens()[0]))
+        try:
+            generator = self._og.Generator(self._model, parameters)
+            generator.append_tokens(prompt)
+            while not generator.is_done():
+                generator.generate_next_token()
+                hear(int(generator.get_next_tokens()[0]))
+        except RuntimeError as error:
+            raise UserError(f"ONNX Runtime GenAI cannot run this model: {error}") from error
 
     def text(self, ids: list[int]) -> str:
         """Decodes with the folder's tokenizer."""

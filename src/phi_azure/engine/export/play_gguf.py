@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.export.missing import MissingError
 from phi_azure.engine.export.sources import read_json
 from phi_azure.engine.export.turns import Turns, of_dict
-from phi_azure.engine.threads import most_threads
+from phi_azure.engine.threads import TINY, most_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,9 @@ class LlamaPlayer:
         if turns is None:
             raise UserError(f"{file.parent} has no export.json that tells its template; it was not made by phi-azure.")
         self._turns: Turns = of_dict(turns)
-        self.threads = most_threads(0)
+        self.threads = 1 if file.stat().st_size < TINY else most_threads(TINY)  # as for torch
         self._llama: Any = llama_cpp.Llama(
-            str(file), n_ctx=0, n_threads=self.threads, n_threads_batch=self.threads, verbose=False
+            str(file), n_ctx=_context(file.parent), n_threads=self.threads, n_threads_batch=self.threads, verbose=False
         )
         words = self._llama.metadata
         named = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
@@ -75,3 +76,9 @@ class LlamaPlayer:
         """Decodes with the file's tokenizer."""
         said = self._llama.detokenize([token for token in ids if token not in self.ends])
         return str(said.decode(errors="replace"))
+
+
+def _context(folder: Path) -> int:
+    """Returns the length that the Modelfile asks for."""
+    found = re.search(r"^PARAMETER num_ctx (\d+)$", (folder / "Modelfile").read_text(encoding="utf-8"), re.MULTILINE)
+    return int(found[1]) if found else 0

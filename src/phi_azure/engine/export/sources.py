@@ -79,7 +79,8 @@ def assemble(source: Source, out: Path, *, links: bool) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for file in _files(source.weights, source.tokenizer):
         _put(file, out / file.name, links=links and file.suffix != ".json")
-    _say_what_length_means(out / "config.json")
+    if links:
+        _say_to_exporters(out / "config.json")
     return out
 
 
@@ -189,13 +190,16 @@ def _put(file: Path, target: Path, *, links: bool) -> None:
         shutil.copyfile(file, target)
 
 
-def _say_what_length_means(config_file: Path) -> None:
-    """Gives a Phi-3 without long rotary factors one length, not two: exporters tell the kinds apart by that alone."""
+def _say_to_exporters(config_file: Path) -> None:
+    """Says of a Phi-3 what exporters go by: one length where there are no long rotary factors, and what those are."""
     config = read_json(config_file)
-    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    is_long = rope.get("rope_type", rope.get("type", "default")) in {"longrope", "su", "yarn"}
-    longest = config.get("max_position_embeddings")
-    if config.get("model_type") != "phi3" or is_long or config.get("original_max_position_embeddings") == longest:
+    if config.get("model_type") != "phi3":
         return
-    config["original_max_position_embeddings"] = longest
+    name = "rope_scaling" if config.get("rope_scaling") else "rope_parameters"
+    rope = dict(config.get(name) or {})
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind in {"longrope", "su", "yarn"}:
+        config[name] = rope | {"rope_type": kind, "type": kind}  # transformers 5 writes the one, builders read both
+    else:
+        config["original_max_position_embeddings"] = config.get("max_position_embeddings")
     config_file.write_text(json.dumps(config, indent=2), encoding="utf-8")
