@@ -46,6 +46,7 @@ NEXT = """\
   az login                                   or any other way of azure-identity
   config.json of your workspace              from the studio, into this folder
   phi-azure init job.yaml                    a job file, every field explained
+  phi-azure plan job.yaml --look-up          what it would cost, and what is there already
   phi-azure submit job.yaml --wait           the same commands, without --local
 Phi wants a learning_rate of 2e-5, not phi-tiny's 2e-3."""
 
