@@ -27,6 +27,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the made pages."""
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
+    for source in NOTEBOOKS:
+        page, pictures = notebook(source)
+        for name, content in {f"{source.stem}.md": page, **pictures}.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=content))
     return files
 
 
@@ -207,6 +211,32 @@ def job_files() -> str:
     return "\n".join(parts) + "\n"
 
 
+def notebook(source: Path) -> tuple[str, dict[str, str]]:
+    """A notebook with the outputs that are kept in it, and its pictures by name."""
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    where = f"`notebooks/{source.name}`, as it was executed: one cell decides whether Azure or this machine answers."
+    parts, pictures = [], {}
+    for cell in cells:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts += [text, ""]
+            continue
+        parts += ["```python", text, "```", ""]
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            if "image/svg+xml" in data:
+                name = f"{source.stem}-{len(pictures) + 1}.svg"
+                pictures[name] = "".join(data["image/svg+xml"])
+                parts += [f"![what the cell shows]({name})", ""]
+            elif "text/html" in data and "<script" not in "".join(data["text/html"]):
+                parts += [f"<div>{' '.join(''.join(data['text/html']).split())}</div>", ""]
+            else:
+                parts += ["```text", "".join(output.get("text") or data["text/plain"]).rstrip(), "```", ""]
+    title, _, rest = "\n".join(parts).partition("\n")
+    return f"{title}\n\n{where}\n{rest}\n", pictures
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES: dict[str, Callable[[], str]] = {
     "reference/command-line.md": command_line,
     "reference/job-file.md": job_file,

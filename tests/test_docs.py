@@ -179,7 +179,13 @@ def test_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stdout + built.stderr
     assert built.stderr.strip() == ""
     pages = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.html")}
-    assert {"index.html", "reference/errors.html", "reference/python.html", "reference/emulator.html"} <= pages
+    assert {
+        "index.html",
+        "notebooks/01_serverless.html",
+        "reference/errors.html",
+        "reference/python.html",
+        "reference/emulator.html",
+    } <= pages
     text = (tmp_path / "site" / "reference" / "python.html").read_text(encoding="utf-8")
     assert text.count("doc doc-heading") > 60
     assert not [page for page in pages if _foreign(tmp_path / "site" / page)]
@@ -207,7 +213,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def _made_pages() -> list[str]:
-    return re.findall(r'^    "(reference/[\w-]+\.md)": ', (DOCS / "made.py").read_text(encoding="utf-8"), re.MULTILINE)
+    code = (DOCS / "made.py").read_text(encoding="utf-8")
+    notebooks = [f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")]
+    return notebooks + re.findall(r'^    "(reference/[\w-]+\.md)": ', code, re.MULTILINE)
 
 
 def _without_code(text: str) -> str:
