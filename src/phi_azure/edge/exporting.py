@@ -120,10 +120,11 @@ def export(
         DataError: the rows are not what they should be.
     """
     order, on_side = order or Order(), on_side or _untold
-    order = replace(order, name=_plain(order.name or out.name))
+    out = _named(out)
     refuse_target(out, force=force)
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder.")
+    order = replace(order, name=_plain(order.name or out.name))
     asked = questions_of(trial.data, trial.limit) if trial else None
     with _draft(out) as draft:
         made = draft / "export"
@@ -154,6 +155,7 @@ def export_downloaded(
     Raises:
         Everything that `export` and the download raise.
     """
+    out = _named(out)
     refuse_target(out, force=bool(how.get("force")))
     kept = out.with_name(f".{out.name}.source")
     made = export(download(kept, on_progress), out, **how)
@@ -266,6 +268,11 @@ def _put_in_place(made: Path, target: Path, draft: Path) -> None:
     if target.exists():
         target.rename(draft / "replaced")
     made.rename(target)
+
+
+def _named(out: Path) -> Path:
+    """Returns a path that ends in a name, where it ends in `.` or `..`: something is put beside it."""
+    return out if out.name not in {"", ".."} else out.resolve()
 
 
 def _plain(name: str) -> str:

@@ -124,14 +124,15 @@ def _chat(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from phi_azure.engine.export.make import Order, make
-    from phi_azure.engine.export.play import refusal, write_line
+    from phi_azure.engine.export.play import refusal, to_stdout
 
+    say = to_stdout()
     threading.Thread(target=_end_with_input, daemon=True).start()
     order = Order(args.model, args.out, args.to, args.precision, args.provider, args.base, args.name)
     try:
-        write_line({"made": make(order)})
+        say({"made": make(order)})
     except UserError as error:
-        write_line(refusal(error))
+        say(refusal(error))
         return 1
     return 0
 
@@ -144,12 +145,13 @@ def _end_with_input() -> None:
 
 
 def _play(args: argparse.Namespace) -> int:
-    from phi_azure.engine.export.play import play, refusal, write_line
+    from phi_azure.engine.export.play import play, refusal, to_stdout
 
+    say = to_stdout()
     try:
-        play(args.model, args.base, sys.stdin, write_line)
+        play(args.model, args.base, sys.stdin, say)
     except UserError as error:
-        write_line(refusal(error))
+        say(refusal(error))
         return 1
     return 0
 

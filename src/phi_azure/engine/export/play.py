@@ -12,6 +12,7 @@ The first line, once the model is loaded, is {"ready": {"runtime": ..., "load_s"
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -137,10 +138,17 @@ def answer(player: Player, question: dict[str, Any], say: Callable[[dict[str, An
     }
 
 
-def write_line(event: dict[str, Any]) -> None:
-    """Tells whoever asks, on stdout."""
-    sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+def to_stdout() -> Callable[[dict[str, Any]], None]:
+    """Returns what tells whoever asks, a line each on stdout; what else is printed there goes to stderr from now on."""
     sys.stdout.flush()
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries print as they like, C++ as well
+
+    def say(event: dict[str, Any]) -> None:
+        lines.write(json.dumps(event, ensure_ascii=False) + "\n")
+        lines.flush()
+
+    return say
 
 
 def refusal(error: UserError) -> dict[str, Any]:
