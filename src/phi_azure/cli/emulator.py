@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from phi_azure.cli.session import FolderPath, Session, shared_options
+from phi_azure.cli.session import FolderPath, Session, shared_options, weight_folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
@@ -37,13 +40,6 @@ def command(
     from phi_azure.emulator.command import run_server
     from phi_azure.workspace import check_weights
 
-    folders = dict(_weight(text) for text in weights)
+    folders = weight_folders(weights)
     check_weights(folders)
     return run_server((state or session.folder / "azure").absolute(), port, folders, runner, list(command_line))
-
-
-def _weight(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and Path(folder).is_dir()):
-        raise click.BadParameter(f"{text!r} is not NAME=DIR with a folder that is there.", param_hint="--weights")
-    return name, Path(folder)

@@ -18,7 +18,7 @@ import click
 from phi_azure.names import file_in_the_way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from rich.console import Console
 
@@ -83,17 +83,18 @@ class Session:
         local = os.environ.get("PHI_AZURE_LOCAL", "").lower() in {"1", "true", "yes", "on"}
         return cls(local=local, folder=Path(os.environ.get("PHI_AZURE_FOLDER") or _FOLDER), json=json, debug=debug)
 
-    def workspace(self, *, narrated: bool = False) -> Workspace:
+    def workspace(self, *, narrated: bool = False, weights: Mapping[str, Path] | None = None) -> Workspace:
         """Opens the workspace: on this machine with --local, else the one that config.json names.
 
         Args:
             narrated: say what is made on the way.
+            weights: folders with real weights by model name, for --local.
         """
         from phi_azure.workspace import Workspace
 
         tell = self._tell if narrated else None
         if self.local:
-            return Workspace.local(self.folder, on_event=tell)
+            return Workspace.local(self.folder, weights, on_event=tell)
         return Workspace.from_config(self.config, on_event=tell)
 
     def _tell(self, event: Event) -> None:
@@ -149,6 +150,17 @@ class Session:
         if self.local:
             return ["--local"] + (["--folder", str(self.folder)] if self.folder != Path(_FOLDER) else [])
         return ["--config", str(self.config)] if self.config else []
+
+
+def weight_folders(texts: Iterable[str]) -> dict[str, Path]:
+    """Reads NAME=DIR, a model and the folder with its weights, each as --weights takes it."""
+    found = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not (name and equals and Path(folder).is_dir()):
+            raise click.BadParameter(f"{text!r} is not NAME=DIR with a folder that is there.", param_hint="--weights")
+        found[name] = Path(folder)
+    return found
 
 
 def shared_options(command: Command) -> Command:

@@ -10,7 +10,7 @@ import click
 from phi_azure.cli.documents import job_facts, run_document
 from phi_azure.cli.following import follow
 from phi_azure.cli.report import receipt_at_end
-from phi_azure.cli.session import Session, shared_options
+from phi_azure.cli.session import Session, shared_options, weight_folders
 
 if TYPE_CHECKING:
     from phi_azure import FineTune, Workspace
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 @click.option("--wait", is_flag=True, help="Stay and show the progress until the job is over.")
 @click.option("--again", is_flag=True, help="Send it although the same job goes on, or has ended well.")
 @click.option("--no-preflight", is_flag=True, help="Do not look first for what would stop it.")
+@click.option(
+    "--weights", multiple=True, metavar="NAME=DIR", help="With --local: real weights for a model, instead of phi-tiny."
+)
 @shared_options
 @click.pass_obj
-def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflight: bool) -> None:
+def command(
+    session: Session, *, file: Path, wait: bool, again: bool, no_preflight: bool, weights: tuple[str, ...]
+) -> None:
     """Start the job that a file describes, once.
 
     Checks the data, then Azure (as `doctor` does), says what would be made, asks where it costs money, and prints the
@@ -33,10 +38,13 @@ def command(session: Session, *, file: Path, wait: bool, again: bool, no_preflig
     from phi_azure import FineTune, display
     from phi_azure.workspace import check_data
 
+    if weights and not session.local:
+        raise click.UsageError("--weights are for this machine; add --local.")
+    folders = weight_folders(weights)
     job = FineTune.from_yaml(file)
     report = check_data(job)
     display.show_facts(session.words(), job_facts(job, report, session))
-    with session.workspace(narrated=True) as workspace:
+    with session.workspace(narrated=True, weights=folders) as workspace:
         prepared = workspace.prepare(job, report, again=again, preflight=not no_preflight)
         if prepared.before:
             session.say(prepared.before)

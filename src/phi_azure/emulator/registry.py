@@ -90,12 +90,21 @@ def _container(model: Document) -> str:
 
 
 def lay_out(emulator: Emulator, container: str) -> None:
-    """Puts the weights that stand for a model into its container, once: an MLmodel file and data/model/."""
+    """Puts the weights that stand for a model into its container, once: an MLmodel file and data/model/.
+
+    Weights that are named later take the place of those that were laid out before.
+    """
     model = next((m for m in models().values() if _container(m) == container), None)
-    if model is None or emulator.blobs.get(container, f"{FOLDER}/MLmodel"):
+    if model is None:
         return
     folder, note = emulator.weights_of(model["name"])
+    there = emulator.store.get("laid out", container)
+    if emulator.blobs.get(container, f"{FOLDER}/MLmodel") and (there or {"of": note})["of"] == note:
+        return
     with emulator.store.transaction():
+        emulator.store.put("laid out", container, {"of": note})
+        for blob in list(emulator.blobs.find(container, f"{FOLDER}/")):
+            emulator.blobs.delete(blob)
         if (folder / "MLmodel").exists():
             emulator.blobs.put_folder(container, FOLDER, folder)
             return

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
 import threading
 import traceback
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from phi_azure.engine import crew
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.events import Events, log
 from phi_azure.engine.spec import Spec, read_spec
@@ -73,11 +76,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _step(args: argparse.Namespace) -> int:
     spec = read_spec(args.spec)
-    events = Events(spec.events)
+    if _MODULES[spec.step] == "finetune" and not crew.is_launched() and (count := _processes()) > 1:
+        log(f"{count} processes train together")
+        return crew.launch(args.spec, count)
+    leads = os.environ.get("RANK", "0") == "0"
+    events = Events(spec.events if leads else Path(os.devnull))
     try:
-        return _run(spec, events)
+        with nullcontext() if leads else redirect_stdout(io.StringIO()):  # one log; errors of all go to stderr
+            return _run(spec, events)
     finally:
         events.close()
+
+
+def _processes() -> int:
+    try:
+        return crew.wanted()
+    except ImportError:
+        return 1  # the step itself says that torch is missing
 
 
 def _run(spec: Spec, events: Events) -> int:

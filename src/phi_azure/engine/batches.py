@@ -28,6 +28,10 @@ class TokenRows:
         """Returns each row's number of tokens."""
         return [end - start for start, end in zip(self.starts, self.starts[1:], strict=False)]
 
+    def most_answers(self) -> int:
+        """Returns how many tokens are learnt of the row that has most of them."""
+        return max(int(part.sum()) for part in self.answer.split(self.lengths()))
+
 
 def load_rows(path: Path) -> TokenRows:
     """Reads a file of the preprocess step."""
@@ -73,6 +77,11 @@ def padded(rows: TokenRows, batch: list[int], device: Any, width: int = 0) -> tu
         ids[i, : part.stop - part.start] = rows.ids[part]
         answer[i, : part.stop - part.start] = rows.answer[part]
     return ids.to(device), answer.to(device)
+
+
+def chunks(batches: list[list[int]], at_once: int) -> list[list[int]]:
+    """Returns the batches of a step, cut into parts of so many rows; 0 leaves them whole."""
+    return [part for batch in batches for part in _cut(batch, at_once)] if at_once else batches
 
 
 def _cut(rows: list[int], size: int) -> list[list[int]]:

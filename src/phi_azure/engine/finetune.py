@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phi_azure.engine.batches import TokenRows, load_rows
+from phi_azure.engine.checkpoints import Checkpoints
+from phi_azure.engine.crew import Crew, join
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.events import log
 from phi_azure.engine.finetune_config import NAME, read_config
 from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, whole_folder
+from phi_azure.engine.memory import Fit, Load, fitted, room_on, shape_of
 from phi_azure.engine.settings import Settings, left_out, read_settings
-from phi_azure.engine.threads import most_threads
+from phi_azure.engine.threads import TINY, most_threads
+from phi_azure.engine.training import Training
 from phi_azure.engine.weights import load_model, lora_targets, set_up_libraries, stored_dtype
 
 if TYPE_CHECKING:
@@ -20,7 +26,6 @@ if TYPE_CHECKING:
 
     from phi_azure.engine.events import Events
     from phi_azure.engine.spec import Spec
-    from phi_azure.engine.training import Training
 
 
 def run(spec: Spec, events: Events) -> None:
@@ -33,16 +38,34 @@ def run(spec: Spec, events: Events) -> None:
     began = time.perf_counter()
     import torch
 
-    gpu = torch.cuda.is_available()
-    for note in left_out(spec, on_cpu=not gpu):
+    crew = join()
+    for note in left_out(spec, on_cpu=not torch.cuda.is_available()):
         log(note)
     _be_repeatable(settings)
-    model = _prepare(base, settings, gpu)
+    rows = _read_rows(data)
+    fit, half = _fitted(base, settings, rows, crew)
+    model = _prepare(base, settings, crew, half)
+    if fit.checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     log(f"model loaded in {time.perf_counter() - began:.1f} s")
     _say_params(spec, events, model)
-    training = _training(spec, settings, model, data, events)
+    at_once = fit.rows if fit.rows < settings.train_batch else 0
+    training = Training(
+        model,
+        rows.training,
+        rows.validation,
+        settings,
+        Checkpoints(spec.work / "checkpoints", settings.save_total_limit),
+        events,
+        pad_to=rows.pad_to,
+        at_once=at_once,
+        half=half,
+        crew=crew,
+    )
     figures = training.run(resume=spec.resume or spec.flag("resume_from_checkpoint"))
     log(f"trained {training.at.step} steps in {figures['train_runtime']:.1f} s, {figures['tokens']:.0f} tokens")
+    if not crew.leads:
+        return
     with whole_folder(spec.output("pytorch_model_folder")) as out:
         _write(training.model, base, out, settings)
         _write_facts(spec, base, out, figures)
@@ -59,19 +82,62 @@ def _be_repeatable(settings: Settings) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _prepare(base: Path, settings: Settings, gpu: bool) -> Any:
-    """Loads the base model in 32 bits (16 under LoRA on a GPU, when asked for) and adds the adapter."""
+@dataclass(frozen=True)
+class _Rows:
+    """The tokenised rows, and how long a row is padded to, 0 for no longer than its batch."""
+
+    training: TokenRows
+    validation: TokenRows | None
+    pad_to: int
+
+
+def _read_rows(data: Path) -> _Rows:
+    args = json.loads((data / "preprocess_args.json").read_text(encoding="utf-8"))
+    rows = load_rows(data / "train.safetensors")
+    validation = load_rows(data / "validation.safetensors") if (data / "validation.safetensors").is_file() else None
+    log(f"{len(rows)} training rows, {len(validation) if validation else 0} validation rows")
+    return _Rows(rows, validation, args["max_seq_length"] if args.get("pad_to_max_length") else 0)
+
+
+def _fitted(base: Path, settings: Settings, rows: _Rows, crew: Crew) -> tuple[Fit, bool]:
+    """Decides precision, checkpointing and rows at a time, and says so; refuses what does not fit, before it loads.
+
+    On a GPU the layers calculate in bfloat16 where 16 bits are asked for, and where the model is a real one.
+    """
+    shape = shape_of(base, settings, read_config(base).get("lora_target_modules"))
+    gpu = crew.device.startswith("cuda")
+    half = gpu and (settings.precision == "16" or shape.parameters >= TINY)
+    load = Load(
+        weight_bytes=2 if half else 4,
+        number_bytes=2 if half else 4,
+        rows=settings.train_batch,
+        tokens=max(rows.pad_to, *rows.training.lengths()),
+        answers=rows.training.most_answers(),
+        checkpointing=False,
+        moments=8.0 if settings.optim.startswith("adamw") else 0.1,
+    )
+    room = room_on("cuda" if gpu else "cpu")
+    fit = fitted(shape, load, room if gpu or room is None else room // crew.size, "on the GPU" if gpu else "here")
+    if fit.checkpointing:
+        log(f"gradient checkpointing is on, {fit.rows} of {settings.train_batch} rows go through at a time: memory")
+    if half:
+        log("calculated in bfloat16")
+    return fit, half
+
+
+def _prepare(base: Path, settings: Settings, crew: Crew, half: bool) -> Any:
+    """Loads the base model in 32 bits, or 16 where the layers calculate so and LoRA alone learns; adds the adapter."""
     import torch
 
-    frozen_half = gpu and settings.precision == "16" and settings.lora is not None
-    model = load_model(base, "bfloat16" if frozen_half else "float32")
-    threads = most_threads(model.num_parameters())
+    gpu = crew.device.startswith("cuda")
+    model = load_model(base, "bfloat16" if half and settings.lora is not None else "float32")
+    threads = max(1, most_threads(model.num_parameters()) // crew.size)
     torch.set_num_threads(threads)
     place = "the GPU" if gpu else f"at most {threads} CPU threads"
     log(f"{type(model).__name__}, {model.num_parameters():,} parameters, on {place}")
     if settings.lora is not None:
         model = _with_lora(model, settings, read_config(base).get("lora_target_modules"))
-    return model.to("cuda") if gpu else model
+    return model.to(crew.device) if gpu else model
 
 
 def _with_lora(model: Any, settings: Settings, asked: list[str] | None) -> Any:
@@ -94,26 +160,6 @@ def _say_params(spec: Spec, events: Events, model: Any) -> None:
     values = {name: value for name, value in spec.inputs.items() if name not in paths}
     for name, value in {**values, "trainable_parameters": str(learning)}.items():
         events.param(name, value)
-
-
-def _training(spec: Spec, settings: Settings, model: Any, data: Path, events: Events) -> Training:
-    from phi_azure.engine.batches import load_rows
-    from phi_azure.engine.checkpoints import Checkpoints
-    from phi_azure.engine.training import Training
-
-    args = json.loads((data / "preprocess_args.json").read_text(encoding="utf-8"))
-    rows = load_rows(data / "train.safetensors")
-    validation = load_rows(data / "validation.safetensors") if (data / "validation.safetensors").is_file() else None
-    log(f"{len(rows)} training rows, {len(validation) if validation else 0} validation rows")
-    return Training(
-        model,
-        rows,
-        validation,
-        settings,
-        Checkpoints(spec.work / "checkpoints", settings.save_total_limit),
-        events,
-        pad_to=args["max_seq_length"] if args.get("pad_to_max_length") else 0,
-    )
 
 
 def _write(model: Any, base: Path, out: Path, settings: Settings) -> None:

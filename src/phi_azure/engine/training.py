@@ -9,8 +9,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.engine.batches import TokenRows, epoch_batches, even_batches, groups, padded
+from phi_azure.engine.batches import TokenRows, chunks, epoch_batches, even_batches, groups, padded
 from phi_azure.engine.checkpoints import Checkpoints, Position
+from phi_azure.engine.crew import Crew
 from phi_azure.engine.events import log
 from phi_azure.engine.settings import Settings, learning_rate_factor
 from phi_azure.engine.threads import TINY, Pace, most_threads
@@ -33,6 +34,11 @@ class Training:
     checkpoints: Checkpoints
     events: Events
     pad_to: int = 0
+    at_once: int = 0
+    """Rows that go through the model together; 0 takes the batch whole."""
+    half: bool = False
+    """Whether the layers calculate in bfloat16."""
+    crew: Crew = field(default_factory=Crew)
     at: Position = field(default_factory=Position)
     _reported: float = 0.0
 
@@ -75,8 +81,9 @@ class Training:
             log(f"resumed from the checkpoint at step {position.step} of {self.total}")
         elif resume:
             log("no complete checkpoint: training starts from the beginning")
-        elif self.checkpoints.clear():
+        elif self.crew.leads and self.checkpoints.clear():
             log("checkpoints of an earlier run removed (no resume was asked for)")
+        self.crew.meet()  # nobody writes a checkpoint before all have looked for one
         self.events.progress(self.at.step, self.total, self.at.step / self.steps_per_epoch)
 
     def _one_step(self, group: list[list[int]]) -> None:
@@ -102,14 +109,18 @@ class Training:
         """Makes one update from a group of batches, each answer token weighing the same."""
         import torch
 
-        batches = [padded(self.rows, batch, self.device, self.pad_to) for batch in group]
-        count = sum(int(answer[:, 1:].sum()) for _, answer in batches)
+        mine = self.crew.share(chunks(group, self.at_once))
+        batches = [padded(self.rows, batch, self.device, self.pad_to) for batch in mine]
+        count = int(self.crew.total([sum(int(answer[:, 1:].sum()) for _, answer in batches)])[0])
+        said = 0.0
         for ids, answer in batches:
             loss, _ = self._forward(ids, answer)
             (loss / max(1, count)).backward()
-            self._count_loss(float(loss.detach()), int(answer[:, 1:].sum()))
+            said += float(loss.detach())
+        self._count_loss(self.crew.total([said])[0], count)
         limit = self.settings.max_grad_norm if self.settings.max_grad_norm > 0 else math.inf
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.crew.add_gradients(weights)
         norm = float(torch.nn.utils.clip_grad_norm_(weights, limit))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -131,8 +142,7 @@ class Training:
     def _precision(self) -> Any:
         import torch
 
-        half = self.device.type == "cuda" and self.settings.precision == "16"
-        return torch.autocast("cuda", dtype=torch.bfloat16) if half else nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.half else nullcontext()
 
     def _count_loss(self, loss: float, count: int) -> None:
         self.at.window_loss += loss
@@ -185,7 +195,8 @@ class Training:
         enough = self.at.best is None or score - self.at.best > self.settings.early_stopping_threshold
         if self.at.best is None or score > self.at.best:
             self.at.best, self.at.best_step = score, self.at.step
-            self.checkpoints.save_best(self.model)
+            if self.crew.leads:
+                self.checkpoints.save_best(self.model)
         self.at.unimproved = 0 if enough else self.at.unimproved + 1
         if self.settings.apply_early_stopping and self.at.unimproved >= self.settings.early_stopping_patience:
             self.at.stopped = True
@@ -195,7 +206,9 @@ class Training:
         step = self.at.step
         due = step % self.save_every == 0 or step % self.steps_per_epoch == 0 or step == self.total
         if due or self.at.stopped or (self.eval_every and step % self.eval_every == 0):
-            self.checkpoints.save(self.at, self.model, self.optimizer)
+            if self.crew.leads:
+                self.checkpoints.save(self.at, self.model, self.optimizer)
+            self.crew.meet()
 
     def evaluate(self, rows: TokenRows) -> dict[str, float]:
         """Returns loss, share of answers right in every token, and token F1, each token given the true ones before."""
@@ -204,16 +217,22 @@ class Training:
         loss, count, exact, f1 = 0.0, 0, 0, 0.0
         self.model.eval()
         with torch.no_grad():
-            for batch in even_batches(rows.lengths(), self.settings.eval_batch):
+            for batch in self.crew.share(even_batches(rows.lengths(), self.settings.eval_batch)):
                 ids, answer = padded(rows, batch, self.device, self.pad_to)
                 part, logits = self._forward(ids, answer)
                 loss, count = loss + float(part), count + int(answer[:, 1:].sum())
                 for said, meant in _answers(ids, answer, logits):
                     exact, f1 = exact + (said == meant), f1 + token_f1(said, meant)
         self.model.train()
-        return {"eval_loss": loss / max(1, count), "eval_exact": exact / len(rows), "eval_f1": f1 / len(rows)}
+        sums = self.crew.total([loss, count, exact, f1])
+        return {
+            "eval_loss": sums[0] / max(1, sums[1]),
+            "eval_exact": sums[2] / len(rows),
+            "eval_f1": sums[3] / len(rows),
+        }
 
     def _use_best(self) -> None:
+        self.crew.meet()
         if self.at.best_step and self.at.best_step != self.at.step:
             self.checkpoints.load_best(self.model)
             log(f"the weights of step {self.at.best_step} were the best in evaluation and are used")

@@ -52,6 +52,26 @@ def load_model(folder: Path, dtype: str = "float32") -> Any:
         raise UserError(f"{home}: transformers cannot load this model: {error}") from error
 
 
+def empty_model(folder: Path) -> Any:
+    """Returns the model of a folder without its weights: layers and their sizes, in no memory."""
+    set_up_libraries()
+    import torch
+
+    home = huggingface_folder(folder)
+    said = json.loads((home / "config.json").read_text(encoding="utf-8"))
+    try:
+        with torch.device("meta"):
+            if said.get("model_type") == "phi3":
+                from transformers import Phi3Config, Phi3ForCausalLM
+
+                return Phi3ForCausalLM(Phi3Config.from_pretrained(str(home)))
+            from transformers import AutoConfig, AutoModelForCausalLM
+
+            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(home)))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{home}: transformers does not know this model: {error}") from error
+
+
 def lora_targets(model_type: str, asked: list[str] | None = None) -> list[str] | str:
     """Returns the layers that LoRA trains: those asked for, else the linear layers of that kind of model."""
     return asked or _TARGETS.get(model_type) or "all-linear"
