@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export.missing import MissingError, need
+from phi_azure.engine.export.sources import read_json
 from phi_azure.engine.weights import set_up_libraries
 
 if TYPE_CHECKING:
@@ -61,7 +62,11 @@ def build(home: Path, out: Path, precision: str, provider: str) -> None:
     try:
         builder.create_model(*where, **builder.parse_extra_options(*where, []))
     except (NotImplementedError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"ONNX Runtime GenAI's builder cannot make {precision} for {provider}: {error}") from error
+        kind = str(read_json(home / "config.json").get("model_type"))
+        why = str(error).replace(str(home), kind)
+        raise UserError(
+            f"ONNX Runtime GenAI's builder cannot make {precision} for {provider} of a {kind}: {why}"
+        ) from error
     finally:
         shutil.rmtree(cache, ignore_errors=True)
         logging.disable(logging.NOTSET)
