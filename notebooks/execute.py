@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LIMIT_S = 600  # for one cell
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal, which not every page that shows notebooks knows
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours of a terminal, which not every page that shows notebooks knows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
