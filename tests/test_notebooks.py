@@ -124,7 +124,7 @@ def test_runs_unchanged_as_in_azure(
 @pytest.mark.engine
 @by_name([path for path in NOTEBOOKS if path.stem[:2] == "03"])
 def test_runs_here(path: Path, tmp_path: Path) -> None:
-    """In a kernel of its own, as `make notebooks` does: a model is trained, gives the policy's answer, and is exported."""
+    """In a kernel of its own: a model is trained, gives the answer that the policy wants, and is exported."""
     done = executed(path, tmp_path)
 
     assert done.returncode == 0, done.stderr
