@@ -71,12 +71,12 @@ def execute(source: Path, target: Path) -> None:
 
 
 def _tidy(cell: NotebookNode) -> None:
-    """Takes out times of execution, a terminal's colours, and output that is empty."""
+    """Takes out times of execution, a terminal's colours and line ends, and output that is empty."""
     cell.metadata.pop("execution", None)
     kept = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream":
-            output.text = _ANSI.sub("", output.text)
+            output.text = _ANSI.sub("", output.text).replace("\r\n", "\n")
             if not output.text.strip():
                 continue
         kept.append(output)
