@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from phi_azure.config import FineTune
 
@@ -37,6 +38,15 @@ def content(job: FineTune, model: str, size: str | None, rows: Mapping[str, str]
         "makes": job.model_name,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Returns the SHA-256 of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def run_name(name: str, content_hash: str) -> str:

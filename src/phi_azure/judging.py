@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from phi_azure.config import FineTune
     from phi_azure.edge import Trial
 
+    Side = tuple[str, "Speaker", Callable[[Item], list[dict[str, str]]]]
+    """Name, endpoint, and the form of the question."""
+
 TUNED, BASE = "tuned", "base"
 
 
@@ -91,10 +94,24 @@ def run(
     Raises:
         DataError, ConfigError: rows, metric or examples are not what they should be; nothing was asked.
     """
+    return compare.decide(_judged(exam, lambda: _sides(tuned, base, exam), now, on_progress), exam.gate)
+
+
+def alone(tuned: Speaker, exam: Exam, now: Callable[[], datetime]) -> Comparison:
+    """Asks one model the rows and returns its scores, with nothing to compare it with; otherwise as `run`."""
+    return _judged(exam, lambda: [_side(TUNED, tuned)], now)
+
+
+def _judged(
+    exam: Exam,
+    sides_of: Callable[[], list[Side]],
+    now: Callable[[], datetime],
+    on_progress: Callable[[str], OnBatchProgress] | None = None,
+) -> Comparison:
     rows = compare.held_out(exam.data, exam.training, exam.limit)
     scorer = compare.scorer(exam.metric, [item.expected for item in rows.items])
     sides = []
-    for name, speaker, ask in _sides(tuned, base, exam):
+    for name, speaker, ask in sides_of():
         said = speaker.endpoint.batch(
             [ask(item) for item in rows.items],
             deployment=speaker.deployment,
@@ -103,30 +120,16 @@ def run(
             on_progress=on_progress(name) if on_progress else None,
         )
         sides.append((name, str(speaker), said))
-    return compare.decide(compare.judge(rows, sides, scorer, now()), exam.gate)
+    return compare.judge(rows, sides, scorer, now())
 
 
-def alone(tuned: Speaker, exam: Exam, now: Callable[[], datetime]) -> Comparison:
-    """Asks one model the rows and returns its scores, with nothing to compare it with; otherwise as `run`."""
-    rows = compare.held_out(exam.data, exam.training, exam.limit)
-    scorer = compare.scorer(exam.metric, [item.expected for item in rows.items])
-    said = tuned.endpoint.batch(
-        [item.messages for item in rows.items],
-        deployment=tuned.deployment,
-        max_tokens=exam.max_tokens,
-        concurrency=exam.concurrency,
-    )
-    return compare.judge(rows, [(TUNED, str(tuned), said)], scorer, now())
+def _side(name: str, speaker: Speaker) -> Side:
+    """Returns a side that is asked the rows as they are."""
+    return name, speaker, lambda item: item.messages
 
 
-def _sides(
-    tuned: Speaker, base: Speaker, exam: Exam
-) -> list[tuple[str, Speaker, Callable[[Item], list[dict[str, str]]]]]:
-    """Returns name, endpoint and form of the question of each side."""
-    found: list[tuple[str, Speaker, Callable[[Item], list[dict[str, str]]]]] = [
-        (TUNED, tuned, lambda item: item.messages),
-        (BASE, base, lambda item: item.messages),
-    ]
+def _sides(tuned: Speaker, base: Speaker, exam: Exam) -> list[Side]:
+    found = [_side(TUNED, tuned), _side(BASE, base)]
     if exam.prompt is not None:
         prompt = exam.prompt
         found.append((f"{BASE} + prompt", base, lambda item: held_out.with_prompt(item.messages, prompt)))

@@ -13,6 +13,7 @@ from phi_azure.azure.failures import translated
 from phi_azure.azure.order import DATA_TAG, Asset
 from phi_azure.azure.staging import stage
 from phi_azure.config import azure_address
+from phi_azure.content import file_hash
 from phi_azure.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]
 _SHORT = 16
-
-
-def content_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ def identify(connection: Connection, path: Path) -> Rows:
     if address := azure_address(path):
         asset, digest = _existing(connection, address)
         return Rows(path, digest, asset)
-    return Rows(path, folder_hash(path) if _is_table(path) else content_hash(path))
+    return Rows(path, folder_hash(path) if _is_table(path) else file_hash(path))
 
 
 def ensure_asset(
@@ -88,7 +80,7 @@ def folder_hash(path: Path) -> str:
     """Returns one SHA-256 over the names and contents of all files of a folder."""
     digest = hashlib.sha256()
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{content_hash(file)}\0".encode())
+        digest.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\0".encode())
     return digest.hexdigest()
 
 

@@ -8,9 +8,9 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from phi_azure import catalog
 from phi_azure.azure.compute import find_cluster
-from phi_azure.azure.data import content_hash
 from phi_azure.azure.failures import translated
 from phi_azure.config import ManagedCompute, is_in_azure
+from phi_azure.content import file_hash
 from phi_azure.plan import LiveFacts
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def facts(connection: Connection, job: FineTune, price_per_million: float | None
 
 
 def _has_data(connection: Connection, name: str, path: Path) -> bool:
-    version = content_hash(path)[:16]  # as it is registered
+    version = file_hash(path)[:16]  # as it is registered
     return _is_there(lambda: connection.ml.data.get(name, version=version))
 
 

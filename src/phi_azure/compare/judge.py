@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from phi_azure.compare.metrics import FREE, free_score, read_label
+from phi_azure.compare.metrics import FREE, read_label
 from phi_azure.compare.statistics import bootstrap, mcnemar, mean, percentile, wilson
 from phi_azure.compare.values import Comparison, Judged, Pair, Said, Side
 
@@ -73,8 +73,8 @@ def _side(
     scores = [said.score for _, said in counted]
     times = sorted(said.latency_s for _, said in counted if said.latency_s is not None)
     free = {
-        metric: mean([free_score(metric, expected, said.text or "") for expected, said in counted])
-        for metric in FREE
+        metric: mean([score(expected, said.text or "") for expected, said in counted])
+        for metric, score in FREE.items()
         if metric != scorer.name
     }
     binary = all(score in {0.0, 1.0} for score in scores)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from phi_azure.config.gate import Metric
 
-FREE = ("exact_match", "normalised_match", "rouge_l")
-"""Metrics without settings: each comparison gives them too."""
 MOST_LABELS = 20
 """Rows with more different answers than that are no classification."""
 
@@ -72,6 +70,10 @@ def rouge_l(expected: str, answer: str) -> float:
     return 2 * common / (len(left) + len(right))
 
 
+FREE = {"exact_match": exact_match, "normalised_match": normalised_match, "rouge_l": rouge_l}
+"""Metrics without settings: each comparison gives them too."""
+
+
 def read_label(answer: str, labels: Sequence[str]) -> str | None:
     """Returns the one label that an answer is or names; None where it names none or several."""
     said = words(answer)
@@ -107,14 +109,7 @@ def _score(metric: Metric, labels: tuple[str, ...]) -> Callable[[str, str], floa
         return _by_schema(Path(metric.json_schema or ""))
     if metric.metric == "function":
         return _by_function(metric.function or "")
-    return {"exact_match": exact_match, "normalised_match": normalised_match, "rouge_l": rouge_l}[metric.metric]
-
-
-def free_score(name: str, expected: str, answer: str) -> float:
-    """Returns the score by one of the metrics without settings."""
-    return {"exact_match": exact_match, "normalised_match": normalised_match, "rouge_l": rouge_l}[name](
-        expected, answer
-    )
+    return FREE[metric.metric]
 
 
 def _by_pattern(pattern: re.Pattern[str]) -> Callable[[str, str], float]:

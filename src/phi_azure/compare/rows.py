@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from phi_azure import dataset
 from phi_azure.compare.metrics import words
 from phi_azure.config import is_in_azure
+from phi_azure.content import file_hash
 from phi_azure.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from phi_azure.dataset.rows import Row
 
 Turns = list[dict[str, str]]
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def held_out(path: Path, training: Path | None = None, limit: int | None = None)
         learnt = {prompt_key(item.messages) for item in _items(training)}
         found = tuple(Item(one.line, one.messages, one.expected, prompt_key(one.messages) in learnt) for one in found)
         leaks = sum(one.leaked for one in found)
-    return HeldOut(path.name, _sha256(path), found, leaks)
+    return HeldOut(path.name, file_hash(path), found, leaks)
 
 
 def examples_of(training: Path, count: int) -> list[Item]:
@@ -136,11 +136,3 @@ def _turns(row: Row) -> Turns:
     if not all(isinstance(message.content, str) for message in row.messages):
         return []
     return [{"role": message.role, "content": str(message.content)} for message in row.messages]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -22,9 +22,7 @@ def show_comparison(out: Console, found: Comparison) -> None:
     """Prints scores side by side, what changed, and what the gate says."""
     print_plain(out, f"{found.counted:,} rows of {found.data}, answered by all{leak_words(found)}")
     out.print()
-    names = list(dict.fromkeys(name for side in found.sides for name in side.scores))
-    rows = [[name, *(score_words(found, side, name) for side in found.sides)] for name in names]
-    show_table(out, ["score", *(side.name for side in found.sides)], [*rows, *_costs(found)])
+    show_table(out, ["score", *(side.name for side in found.sides)], [*score_rows(found), *cost_rows(found)])
     for pair in found.pairs:
         out.print()
         print_plain(out, pair_words(pair))
@@ -41,7 +39,13 @@ def show_comparison(out: Console, found: Comparison) -> None:
                 print_plain(out, f"  {reason}")
 
 
-def score_words(found: Comparison, side: Side, name: str) -> str:
+def score_rows(found: Comparison) -> list[list[str]]:
+    """Returns the scores of each side, a row each."""
+    names = dict.fromkeys(name for side in found.sides for name in side.scores)
+    return [[name, *(_score(found, side, name) for side in found.sides)] for name in names]
+
+
+def _score(found: Comparison, side: Side, name: str) -> str:
     """Returns a score in percent, that of the chosen metric with its interval."""
     if name not in side.scores:
         return ""
@@ -60,18 +64,15 @@ def pair_words(pair: Pair) -> str:
 
 
 def cost_rows(found: Comparison) -> list[list[str]]:
-    """Returns time, tokens and length of each side, a row each."""
-    return [
+    """Returns time, tokens and length of each side, a row each; what no side tells is left out."""
+    rows = [
         ["median time", *(moment(side.latency_s[0]) for side in found.sides)],
         ["95th percentile", *(moment(side.latency_s[1]) for side in found.sides)],
         ["tokens read", *(_count(side.prompt_tokens) for side in found.sides)],
         ["tokens said", *(_count(side.completion_tokens) for side in found.sides)],
         ["characters said", *(number(side.characters) for side in found.sides)],
     ]
-
-
-def _costs(found: Comparison) -> list[list[str]]:
-    return [row for row in cost_rows(found) if any(cell for cell in row[1:])]
+    return [row for row in rows if any(row[1:])]
 
 
 def _count(value: float | None) -> str:

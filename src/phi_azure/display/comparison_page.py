@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_azure.display.comparison import cost_rows, pair_words, score_words
+from phi_azure.display.comparison import cost_rows, pair_words, score_rows
 from phi_azure.display.sheet import document, table, text
 
 if TYPE_CHECKING:
@@ -98,11 +98,10 @@ def _said(row: Judged, place: int, name: str) -> str:
 
 
 def _scores(found: Comparison) -> str:
-    names = list(dict.fromkeys(name for side in found.sides for name in side.scores))
-    rows = [[name, *(score_words(found, side, name) for side in found.sides)] for name in names]
+    rows = score_rows(found)
     bars = "".join(f"<p>{text(side.name)}: {text(side.what)}</p>{_bar(found, side)}" for side in found.sides)
     heads = ["score", *(side.name for side in found.sides)]
-    costs = [row for row in cost_rows(found) if any(row[1:])]
+    costs = cost_rows(found)
     return (
         f"<section><h2>{text(found.metric)}, with its 95 % interval</h2>{bars}{table(heads, rows)}"
         f"{table(['time and length', *heads[1:]], costs)}</section>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from phi_azure.display.comparison import cost_rows, flips, leak_words, pair_words, score_words, show_comparison
+from phi_azure.display.comparison import cost_rows, flips, leak_words, pair_words, score_rows, show_comparison
 from phi_azure.display.costs import NOTHING, show_costs
 from phi_azure.display.harmless import harmless
 from phi_azure.display.notebook import in_notebook
@@ -90,9 +90,8 @@ def _plan(plan: Plan, **_: object) -> dict[str, str]:
 
 
 def _comparison(found: Comparison, **_: object) -> dict[str, str]:
-    names = list(dict.fromkeys(name for side in found.sides for name in side.scores))
-    scores = [[name, *(score_words(found, side, name) for side in found.sides)] for name in names]
-    costs = [row for row in cost_rows(found) if any(row[1:])]
+    scores = score_rows(found)
+    costs = cost_rows(found)
     parts = [
         f"<p>{_safe(f'{found.counted:,} rows of {found.data}, answered by all{leak_words(found)}')}</p>",
         Table(("score", *(side.name for side in found.sides)), [*scores, *costs])._repr_html_(),
