@@ -97,7 +97,9 @@ def _fetch(container: Container, parts: list[Part], on_progress: OnProgress | No
 
 
 def _blocks(parts: list[Part]) -> Iterator[tuple[Part, int]]:
-    return ((part, index) for part in parts for index in range(part.count))
+    """Yields a block of each file in turn: threads that write to one file wait for each other."""
+    for index in range(max((part.count for part in parts), default=0)):
+        yield from ((part, index) for part in parts if index < part.count)
 
 
 def _check(part: Part) -> None:
