@@ -27,9 +27,7 @@ def phi(emulator: Azure, workspace: Workspace, tmp_path: Path, monkeypatch: pyte
     """Runs a command in a folder with a config.json, beside an endpoint; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PHI_AZURE_LOCAL", raising=False)
-    names = ("subscription_id", "resource_group")
-    ids = {name: getattr(emulator, name) for name in names} | {"workspace_name": emulator.workspace}
-    (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    emulator.write_config(tmp_path)
     workspace.deploy_base(name="base-endpoint")
 
     def command(*words: str) -> tuple[int, str, str]:

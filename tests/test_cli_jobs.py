@@ -35,12 +35,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[testing.A
     for kind in ROUTES:
         (tmp_path / f"{kind}.yaml").write_text(JOB.format(kind=kind), encoding="utf-8")
     with testing.azure() as handle:
-        ids = {
-            "subscription_id": handle.subscription_id,
-            "resource_group": handle.resource_group,
-            "workspace_name": handle.workspace,
-        }
-        (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+        handle.write_config(tmp_path)
         yield handle
 
 

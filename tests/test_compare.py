@@ -217,8 +217,7 @@ def stage(emulator: Azure, kept: Workspace, chat: Path, test_rows: Path, monkeyp
     asked = job(chat, test_rows)
     deployed(emulator, kept, asked, lambda number: number != 102)
     (folder / "job.yaml").write_text(asked.to_yaml(), encoding="utf-8")
-    ids = ("subscription_id", emulator.subscription_id), ("resource_group", emulator.resource_group)
-    (folder / "config.json").write_text(json.dumps({**dict(ids), "workspace_name": emulator.workspace}), "utf-8")
+    emulator.write_config(folder)
     monkeypatch.chdir(folder)
     return folder
 

@@ -190,8 +190,7 @@ def test_the_command_takes_the_run_up_without_asking(
 ) -> None:
     """Nobody is asked for money that is not spent; `--again` asks."""
     monkeypatch.chdir(chat.parent)
-    ids = {"subscription_id": emulator.subscription_id, "resource_group": "g", "workspace_name": "w"}
-    (chat.parent / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    emulator.write_config(chat.parent)
     (chat.parent / "job.yaml").write_text("name: tone\ntraining_data: train.jsonl\n", encoding="utf-8")
     command_line(["submit", "job.yaml", "--yes", "--json"])
     first = json.loads(capsys.readouterr().out)

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from phi_azure.testing import Azure
 
 
-@pytest.fixture
-def workspace(emulator: Azure) -> Workspace:
-    """A workspace that waits by the emulator's clock: waiting turns it, and costs no time."""
-    return Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace, clock=emulator.clock)
-
-
 def test_waiting_ends_in_time_while_azure_is_away(emulator: Azure, workspace: Workspace, chat: Path) -> None:
     """The time to wait is kept, whatever happens to the network."""
     emulator.jobs.script(runs=HOURS)

@@ -227,8 +227,7 @@ def test_the_command_writes_the_page(
 ) -> None:
     """`submit --wait` leaves the receipt, and `report` makes it anew, there or elsewhere."""
     monkeypatch.chdir(chat.parent)
-    ids = {"subscription_id": emulator.subscription_id, "resource_group": "g", "workspace_name": "w"}
-    (chat.parent / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    emulator.write_config(chat.parent)
     (chat.parent / "job.yaml").write_text("name: tone\ntraining_data: train.jsonl\n", encoding="utf-8")
     command_line(["submit", "job.yaml", "--yes", "--wait"])
     name = capsys.readouterr().out.strip()

@@ -59,8 +59,7 @@ def sent(emulator: Azure, tmp_path_factory: pytest.TempPathFactory) -> str:
 def told(emulator: Azure, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose state a test sets, beside a config.json for the command line."""
     monkeypatch.chdir(tmp_path)
-    ids = f'"subscription_id": "{emulator.subscription_id}", "resource_group": "{emulator.resource_group}"'
-    (tmp_path / "config.json").write_text(f'{{{ids}, "workspace_name": "{emulator.workspace}"}}', "utf-8")
+    emulator.write_config(tmp_path)
     return Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace).run(sent)
 
 

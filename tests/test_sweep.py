@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,8 +155,7 @@ def test_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Shows the table, best first; above the budget it ends with 10, and with nonsense with 2."""
-    ids = {"subscription_id": emulator.subscription_id, "resource_group": emulator.resource_group}
-    (tmp_path / "config.json").write_text(json.dumps({**ids, "workspace_name": emulator.workspace}), "utf-8")
+    emulator.write_config(tmp_path)
     (tmp_path / "job.yaml").write_text(job.to_yaml(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     read = FineTune.from_yaml(tmp_path / "job.yaml")

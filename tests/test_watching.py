@@ -37,12 +37,6 @@ POINTS = 300
 LOSSES = {"loss": [3 / (step + 1) for step in range(POINTS)], "epoch": [(step + 1) / POINTS for step in range(POINTS)]}
 
 
-@pytest.fixture
-def workspace(emulator: Azure) -> Workspace:
-    """A workspace that waits by the emulator's clock: waiting turns it, and costs no time."""
-    return Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace, clock=emulator.clock)
-
-
 def send(workspace: Workspace, chat: Path, route: Serverless | ManagedCompute | None = None) -> Run:
     """Sends a job."""
     return workspace.submit(FineTune(name="tone", training_data=chat, route=route or ManagedCompute()), preflight=False)

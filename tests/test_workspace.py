@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -199,8 +198,7 @@ def test_lists(workspace: Workspace, chat: Path) -> None:
 
 def test_opens_what_the_config_names(emulator: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Azure's config.json is found in a folder above."""
-    ids = {"subscription_id": emulator.subscription_id, "resource_group": "g", "workspace_name": emulator.workspace}
-    (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    emulator.write_config(tmp_path)
     (tmp_path / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "deep" / "er")
 

@@ -285,6 +285,18 @@ class Endpoint:
         return Pace(self._connection.clock, most=_AT_ONCE)
 
 
+@dataclass(frozen=True)
+class Speaker:
+    """An endpoint, or one of its deployments."""
+
+    endpoint: Endpoint
+    deployment: str | None = None
+
+    def __str__(self) -> str:
+        """Returns it as it is written."""
+        return f"{self.endpoint.name}/{self.deployment}" if self.deployment else self.endpoint.name
+
+
 def _question(
     message: str | Messages, system: str | None, max_tokens: int, temperature: float, deployment: str | None
 ) -> Question:

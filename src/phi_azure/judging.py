@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi_azure import compare, names
+from phi_azure import compare
 from phi_azure.compare import rows as held_out
 from phi_azure.config.gate import Gate, Metric
 from phi_azure.edge import Spoken
-from phi_azure.endpoint import Endpoint
 from phi_azure.errors import AzureError, ConfigError
 
 if TYPE_CHECKING:
@@ -22,23 +21,12 @@ if TYPE_CHECKING:
     from phi_azure.compare import Comparison, Item
     from phi_azure.config import FineTune
     from phi_azure.edge import Trial
+    from phi_azure.endpoint import Endpoint, Speaker
 
     Side = tuple[str, "Speaker", Callable[[Item], list[dict[str, str]]]]
     """Name, endpoint, and the form of the question."""
 
 TUNED, BASE = "tuned", "base"
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """An endpoint, or one of its deployments."""
-
-    endpoint: Endpoint
-    deployment: str | None = None
-
-    def __str__(self) -> str:
-        """Returns it as it is written."""
-        return f"{self.endpoint.name}/{self.deployment}" if self.deployment else self.endpoint.name
 
 
 @dataclass(frozen=True)
@@ -153,23 +141,6 @@ def against(endpoint: Endpoint, trial: Trial) -> Trial:
         return [Spoken((one.answer or "").strip(), one.latency_s or 0.0) for one in answers]
 
     return replace(trial, reference=asked, reference_name=endpoint.name)
-
-
-def speaker(connection: Connection, name: str) -> Speaker:
-    """Finds ENDPOINT or ENDPOINT/DEPLOYMENT. Raises NotFoundError, with the deployments that there are."""
-    from phi_azure.azure import endpoints
-    from phi_azure.errors import NotFoundError
-
-    endpoint_name, _, deployment = name.partition("/")
-    names.refuse_endpoint(endpoint_name)
-    endpoint = Endpoint.from_azure(connection, endpoints.find(connection, endpoint_name))
-    if deployment:
-        known = sorted(one.name for one in endpoint.deployments())
-        if deployment not in known:
-            raise NotFoundError(
-                f"{endpoint_name} has no deployment {deployment}; it has: {', '.join(known) or 'none'}."
-            )
-    return Speaker(endpoint, deployment or None)
 
 
 def record(connection: Connection, tuned: Speaker, found: Comparison) -> Comparison:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure import judging
 from phi_azure.config import FineTune
+from phi_azure.endpoint import Speaker
 from phi_azure.errors import ConfigError, OverBudget, PhiAzureError
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _judged(workspace: Workspace, one: Tried, exam: Exam, tell: Callable[[str], 
         try:
             deployments = [] if endpoint.kind == "serverless" else endpoint.deployments()
             found = judging.alone(
-                judging.Speaker(endpoint, deployments[0].name if deployments else None), exam, lambda: workspace.now
+                Speaker(endpoint, deployments[0].name if deployments else None), exam, lambda: workspace.now
             )
         finally:
             endpoint.delete()

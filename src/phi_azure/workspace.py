@@ -14,7 +14,7 @@ from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
 from phi_azure.config import FineTune, is_in_azure
-from phi_azure.endpoint import Endpoint, EndpointInfo
+from phi_azure.endpoint import Endpoint, EndpointInfo, Speaker
 from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError, RegionError
 from phi_azure.model import Model, ModelInfo
 from phi_azure.run import Run, RunInfo
@@ -368,6 +368,18 @@ class Workspace:
         names.refuse_endpoint(name)
         return Endpoint.from_azure(self._connection, endpoints.find(self._connection, name))
 
+    def speaker(self, name: str) -> Speaker:
+        """Finds ENDPOINT or ENDPOINT/DEPLOYMENT. Raises NotFoundError, with the deployments that there are."""
+        endpoint_name, _, deployment = name.partition("/")
+        endpoint = self.endpoint(endpoint_name)
+        if deployment:
+            known = sorted(one.name for one in endpoint.deployments())
+            if deployment not in known:
+                raise NotFoundError(
+                    f"{endpoint_name} has no deployment {deployment}; it has: {', '.join(known) or 'none'}."
+                )
+        return Speaker(endpoint, deployment or None)
+
     def endpoints(self) -> list[EndpointInfo]:
         """Lists the endpoints of both kinds."""
         from phi_azure.azure import endpoints
@@ -486,7 +498,7 @@ class Workspace:
 
         if not isinstance(exam, judging.Exam):
             exam = judging.Exam.of_job(exam if isinstance(exam, FineTune) else FineTune.from_yaml(exam))
-        sides = [judging.speaker(self._connection, name) for name in (tuned, base)]
+        sides = [self.speaker(name) for name in (tuned, base)]
         found = judging.run(sides[0], sides[1], exam, lambda: self._connection.time, on_progress)
         found = judging.record(self._connection, sides[0], found)
         if self.receipts and found.run:

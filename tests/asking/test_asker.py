@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def workspace(emulator: Azure) -> Workspace:
-    """A workspace that waits by the emulator's clock, so that no test waits."""
-    return Workspace(emulator.subscription_id, emulator.resource_group, emulator.workspace, clock=emulator.clock)
-
-
-@pytest.fixture
 def base(workspace: Workspace) -> Endpoint:
     """A base model on a managed endpoint."""
     return workspace.deploy_base(name="base-endpoint")

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from phi_azure import ConflictError
+from phi_azure import ConflictError, NotFoundError
+from phi_azure.cli.playground import side
 from phi_azure.emulator.wire import WireError
 from phi_azure.playground import Kept, Playground, PromptFile, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from phi_azure import Workspace
     from phi_azure.testing import Azure
 
 ASKED = {"side": 0, "prompt": "Hello", "system": "Be short.", "temperature": 0.5, "max_tokens": 7}
@@ -185,3 +187,11 @@ def test_an_edited_file_is_respected(tmp_path: Path) -> None:
     assert [kept.prompt for kept in prompts] == ["new", "by hand"]
     assert "line 2" in problem
     assert path.read_text(encoding="utf-8").splitlines()[1] == "# a note"
+
+
+def test_unknown_deployment_is_refused_before_the_page_opens(workspace: Workspace) -> None:
+    """What would fail at each question is said at once, with the deployments that there are."""
+    workspace.deploy_base(name="base-endpoint")
+
+    with pytest.raises(NotFoundError, match=r"no deployment green; it has: blue"):
+        side(workspace, "base-endpoint/green")

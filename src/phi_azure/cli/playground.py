@@ -51,23 +51,20 @@ def command(session: Session, *, endpoint_name: str, against: str | None, port: 
 
 def side(workspace: Workspace, name: str) -> Side:
     """Makes a side of the page of ENDPOINT or ENDPOINT/DEPLOYMENT. Raises NotFoundError."""
-    from phi_azure import names
     from phi_azure.playground import Side
 
-    endpoint_name, _, deployment = name.partition("/")
-    names.refuse_endpoint(endpoint_name)
-    endpoint = workspace.endpoint(endpoint_name)
+    speaker = workspace.speaker(name)
 
     def ask(kept: Kept) -> Stream:
-        return endpoint.stream(
+        return speaker.endpoint.stream(
             kept.prompt,
             system=kept.system or None,
             max_tokens=kept.max_tokens,
             temperature=kept.temperature,
-            deployment=deployment or None,
+            deployment=speaker.deployment,
         )
 
-    return Side(name, endpoint.kind, ask)
+    return Side(name, speaker.endpoint.kind, ask)
 
 
 def _where(workspace: Workspace) -> str:

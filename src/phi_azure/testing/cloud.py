@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -108,6 +109,13 @@ class Azure:
     def environment(self) -> dict[str, str]:
         """Returns the variables that lead a child process to this emulator."""
         return self.interception.environment()
+
+    def write_config(self, folder: str | Path) -> Path:
+        """Writes the config.json that Azure's portal hands out; code that looks for it finds this workspace."""
+        ids = {"subscription_id": self.subscription_id, "resource_group": self.resource_group}
+        path = Path(folder) / "config.json"
+        path.write_text(json.dumps({**ids, "workspace_name": self.workspace}), encoding="utf-8")
+        return path
 
     def check(self) -> None:
         """Fails where the test was not what it says: the context does this at its end.
