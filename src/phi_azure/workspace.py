@@ -559,11 +559,13 @@ def check_data(job: FineTune) -> dataset.Report:
         ConfigError: the model is retired from this route.
         DataError: the rows are not what the job could learn from. Azure's own data assets pass.
     """
+    from phi_azure.plan import missing_files
+
     _refuse_retired(job)
     places = (job.training_data, job.validation_data, job.test_data)
     training, validation, test = (None if path is None or is_in_azure(path) else path for path in places)
     model = catalog.model(job.base_name)
-    report = dataset.check_files(training, validation, test, job.route.kind, model)
+    report = dataset.check_files(training, validation, test, job.route.kind, model, missing=missing_files(job))
     report.raise_for_errors()
     return report
 

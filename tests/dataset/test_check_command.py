@@ -61,12 +61,16 @@ def test_rows_shared_by_two_files_are_named(rows: Path, tmp_path: Path, capsys: 
     assert "train.jsonl:5" in document["problems"][0]["message"]
 
 
-def test_managed_compute_sets_rows_aside(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without validation and test data a fifth does not train."""
-    _, document = answered(capsys, rows, "--route", "managed")
+@pytest.mark.parametrize(
+    ("route", "told"), [("managed", "no validation and no test file"), ("serverless", "no validation file")]
+)
+def test_rows_are_set_aside(rows: Path, capsys: pytest.CaptureFixture[str], route: str, told: str) -> None:
+    """A fifth does not train: for validation and test in a pipeline, for validation alone in a fine-tuning job."""
+    _, document = answered(capsys, rows, "--route", route)
 
     assert document["training_rows"] == 32
     assert [problem["code"] for problem in document["problems"]] == ["split"]
+    assert document["problems"][0]["message"].startswith(f"{told}: Azure sets about 8 of 40 rows aside")
 
 
 def test_model_without_a_system_role(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def test_plan_answers_with_one_document(job: Path, capsys: pytest.CaptureFixture
 
     assert code == 0
     assert made["managed"]["steps"] == 16 * 2
-    assert made["serverless"]["steps"] == 20 * 2
+    assert made["serverless"]["steps"] == 16 * 2
 
 
 def test_plan_is_saved_and_compared(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from phi_azure import FineTune, ManagedCompute, OverBudget, Serverless, catalog,
 from phi_azure.dataset import FileReport, Report, Split
 from phi_azure.errors import ConfigError
 from phi_azure.plan import LiveFacts, Plan, plan
-from phi_azure.plan.steps import rows_on, steps
+from phi_azure.plan.steps import missing_files, rows_on, steps
 
 TODAY = date(2026, 11, 24)
 
@@ -32,27 +32,44 @@ def _job(**fields: Any) -> FineTune:
     return FineTune(**{"name": "tone", "training_data": Path("train.jsonl"), **fields})
 
 
-@pytest.mark.parametrize(
-    ("others", "left"),
-    [
-        ({}, (800, 100, 100)),
-        ({"validation": 50}, (800, 50, 200)),
-        ({"test": 50}, (800, 200, 50)),
-        ({"validation": 50, "test": 60}, (1000, 50, 60)),
-    ],
-    ids=["neither", "validation", "test", "both"],
-)
-def test_a_pipeline_sets_rows_aside(others: dict[str, int], left: tuple[int, int, int]) -> None:
-    """80/10/10 without both files, 80/20 without one, all with both; the serverless route sets nothing aside."""
-    rows = rows_on(_report(**others), splits=True)
+FILES = [{}, {"validation": 50}, {"test": 50}, {"validation": 50, "test": 60}]
 
-    assert (rows.training, rows.validation, rows.test) == left
-    assert rows_on(_report(**others), splits=False).training == 1000
+
+@pytest.mark.parametrize(
+    ("route", "left"),
+    [
+        (ManagedCompute(), [(800, 100, 100), (800, 50, 200), (800, 200, 50), (1000, 50, 60)]),
+        (
+            ManagedCompute(cluster="gpus", job="finetuning"),
+            [(800, 200, 0), (1000, 50, 0), (800, 200, 50), (1000, 50, 60)],
+        ),
+        (Serverless(), [(800, 200, 0), (1000, 50, 0), (800, 200, 50), (1000, 50, 60)]),
+    ],
+    ids=["pipeline", "fine-tuning job on a cluster", "serverless"],
+)
+def test_rows_are_set_aside_for_what_is_missing(
+    route: ManagedCompute | Serverless, left: list[tuple[int, int, int]]
+) -> None:
+    """A pipeline: 80/10/10 without both files, 80/20 without one. A fine-tuning job: a fifth for validation alone."""
+    found = []
+    for others in FILES:
+        job = _job(route=route, **{f"{split}_data": Path(f"{split}.jsonl") for split in others})
+        rows = rows_on(_report(**others), missing_files(job))
+        found.append((rows.training, rows.validation, rows.test))
+
+    assert found == left
+
+
+def test_nothing_is_set_aside_for_files_that_lie_in_azure() -> None:
+    """They are not in the report, and still they are there."""
+    job = _job(route=ManagedCompute(), validation_data="azureml:rows:1", test_data="azureml:rows:2")
+
+    assert rows_on(_report(), missing_files(job)).training == 1000
 
 
 def test_dropped_rows_do_not_train() -> None:
     """1,000 rows less 100 that Azure drops, less two tenths of the rest."""
-    rows = rows_on(_report(dropped=100), splits=True)
+    rows = rows_on(_report(dropped=100), ("validation", "test"))
 
     assert (rows.given, rows.dropped, rows.training) == (1000, 100, 720)
 
@@ -84,7 +101,7 @@ def test_both_routes_are_planned_whatever_the_file_asks_for() -> None:
     other = plan(_job(route=ManagedCompute(epochs=2)), _report(), today=TODAY)
 
     assert one.managed.steps == other.managed.steps == 1600
-    assert one.serverless.steps == other.serverless.steps == 2000
+    assert one.serverless.steps == other.serverless.steps == 1600
     assert (one.route, other.route) == ("serverless", "managed")
 
 

@@ -13,7 +13,7 @@ from phi_azure.cli.session import Session, shared_options
 
 if TYPE_CHECKING:
     from phi_azure import FineTune
-    from phi_azure.dataset import Route
+    from phi_azure.dataset import Route, Split
 
 BAD_DATA = 3
 _MOST = 3  # training, validation, test
@@ -49,13 +49,16 @@ def command(
     counted and rows that get cut are named. Exit code 3: there are errors.
     """
     from phi_azure import dataset, display, tokens
+    from phi_azure.plan import missing_files
 
     given = _given(files, validation, test)
     job = job_of(files[0]) if given[1:] == (None, None) else None
     row = model_of(model, job)
+    absent: tuple[Split, ...] | None = None if route else ()  # a file alone, and no word of a route: the job may well have others
     if job:
         given, route = _files_of(files[0], job), route or job.route.kind
-    report = dataset.check_files(*given, route=route or "serverless", model=row, limit=limit)
+        absent = missing_files(job, route)
+    report = dataset.check_files(*given, route=route or "serverless", model=row, missing=absent, limit=limit)
     counted = tokens.estimate(report)
     if tokenizer:
         reader = reader_of(row, job, route or "serverless", max_seq_length)

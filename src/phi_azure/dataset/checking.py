@@ -72,12 +72,13 @@ def check_files(
     route: Route = "serverless",
     model: catalog.PhiModel | None = None,
     *,
+    missing: tuple[Split, ...] | None = None,
     limit: int = LIMIT,
 ) -> Report:
     """Checks the files of a job together, so that rows that training shares with the others are found.
 
-    A file that lies in Azure is left out as None.
-    On managed compute it says as well which part of the training rows Azure sets aside. Else as `check`.
+    A file that lies in Azure is left out as None. It says as well which part of the training rows Azure sets aside for
+    the files that are `missing`; None takes those that are not given, a test on managed compute alone. Else as `check`.
     """
     given: tuple[tuple[Path | str | None, Split], ...] = (
         (training, "training"),
@@ -85,11 +86,26 @@ def check_files(
         (test, "test"),
     )
     files = [(Path(path), split) for path, split in given if path is not None]
-    return _check(files, route, model, limit, is_whole_job=training is not None)
+    if missing is None:
+        served = given[1:] if route == "managed" else given[1:2]
+        missing = tuple(split for path, split in served if path is None)
+    return _check(files, route, model, limit, missing if training is not None else ())
+
+
+def set_aside(rows: int, missing: int) -> int:
+    """Returns how many training rows Azure takes for each file that is missing: a fifth for one, else a tenth each.
+
+    Which rows it takes and how it rounds is the service's affair, so that a count may be off by one.
+    """
+    return round(rows * 0.2 / missing) if missing else 0
 
 
 def _check(
-    given: list[_Given], route: Route, model: catalog.PhiModel | None, limit: int, *, is_whole_job: bool = False
+    given: list[_Given],
+    route: Route,
+    model: catalog.PhiModel | None,
+    limit: int,
+    missing: tuple[Split, ...] = (),
 ) -> Report:
     notes, rules = Notes(limit), Rules(route, getattr(model, "system_role", True))
     files = []
@@ -98,8 +114,8 @@ def _check(
             files.append(_File(index, path, split, rules, notes, repeats).checked())
         _note_repeats(repeats, given, notes, limit)
     trained = sum(file.kept for file in files if file.split == "training")
-    if is_whole_job and route == "managed":
-        trained = _note_split(files, notes)
+    if missing:
+        trained = _note_split(files[0], missing, notes)
     report = Report(tuple(files), training_rows=trained)
     return report.with_notes(notes)
 
@@ -281,20 +297,16 @@ def _note_repeats(repeats: Repeats, given: list[_Given], notes: Notes, limit: in
         notes.count(code, "warning", more)
 
 
-def _note_split(files: list[FileReport], notes: Notes) -> int:
-    """Says which part of the training rows managed compute sets aside, and returns how many train.
-
-    Shares by the component: neither file 80/10/10; without one of the two, a fifth takes its place.
-    """
-    training = files[0]
-    missing = [split for split in ("validation", "test") if split not in {file.split for file in files}]
-    if not missing or not training.kept:
-        return training.kept
-    aside = max(1, round(training.kept * 0.2))
+def _note_split(training: FileReport, missing: tuple[Split, ...], notes: Notes) -> int:
+    """Says which part of the training rows Azure sets aside for files that are not given; returns how many train."""
+    if not training.kept:
+        return 0
+    aside = max(1, set_aside(training.kept, len(missing)) * len(missing))
     trained = training.kept - aside
     without = f"no {' and no '.join(missing)} file"
     what = f"{without}: Azure sets about {aside:,} of {training.kept:,} rows aside, {trained:,} train."
-    finding = info("split", None, what, "Give both files to train on all rows (phi-azure split makes them).")
+    them = "both" if len(missing) > 1 else "one"
+    finding = info("split", None, what, f"Give {them} to train on all rows (phi-azure split makes them).")
     if trained < MIN_TRAINING_ROWS <= training.kept:
         finding = finding._replace(level="warning")
     notes.add(Problem(finding.code, finding.level, training.path, None, None, finding.message, finding.fix))

@@ -74,7 +74,7 @@ class Report:
     levels: dict[Level, int] = field(default_factory=dict)
     """How many errors, warnings and remarks there are, complete likewise."""
     training_rows: int = 0
-    """Rows that the model learns from, when the service has dropped some and, on managed compute, set some aside."""
+    """Rows that the model learns from, when the service has dropped some and set some aside."""
 
     @property
     def ok(self) -> bool:

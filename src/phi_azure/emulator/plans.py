@@ -93,6 +93,7 @@ def finetuning_plan(call: Call, properties: Document) -> Document:
         if details.get(field):
             place = references.locate(call, details[field]["uri"], what=f"fineTuningDetails.{field}")
             values[target] = {"place": [place.container, place.prefix]}
+    values["test_file_path"] = values["train_file_path"]  # as Azure's finetune_run.py: no row is set aside for a test
     defaults = {k: _text(v["default"]) for k, v in registry.pipeline()["inputs"].items() if "default" in v}
     plan = _plan(defaults | values, node=None, outputs={"mlflow_model_folder": "registered_model"})
     return plan | {"machines": _machines_of_job(call, properties)}

@@ -9,7 +9,7 @@ from phi_azure import catalog, dataset
 from phi_azure.config import LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.plan import managed, money, serverless, words
 from phi_azure.plan.settings import on_managed, on_serverless, settings
-from phi_azure.plan.steps import rows_on
+from phi_azure.plan.steps import missing_files, rows_on
 from phi_azure.plan.tokens import of_training
 from phi_azure.plan.values import Existence, Item, LiveFacts, Machine, Plan, RouteName, Side
 from phi_azure.tokens import length_limit
@@ -43,14 +43,12 @@ def plan(
     facts = facts or LiveFacts()
     today = today or date.today()  # noqa: DTZ011  a day, not a moment
     row = facts.model or row_of(job)
-    there = on_managed(job).route
-    pipeline = isinstance(there, ManagedCompute) and there.job == "pipeline"
     length = of_training(report, tokens)
     limits = length_limit(on_serverless(job), row), settings(on_managed(job), row).length
     cut = [of_training(report, tokens, limit) for limit in limits]
     sides = (
-        serverless.side(job, row, rows_on(report, splits=False), cut[0], facts, today),
-        managed.side(job, row, rows_on(report, splits=pipeline), cut[1], facts, today),
+        serverless.side(job, row, rows_on(report, missing_files(job, "serverless")), cut[0], facts, today),
+        managed.side(job, row, rows_on(report, missing_files(job, "managed")), cut[1], facts, today),
     )
     asked: RouteName = route or job.route.kind
     chosen = next(side for side in sides if side.route == asked)
@@ -79,8 +77,9 @@ def check(job: FineTune, route: RouteName | None = None) -> Report:
     training, validation, test = (None if path is None or is_in_azure(path) else path for path in paths)
     if training is None:
         return dataset.Report(())
-    row = row_of(job)
-    return dataset.check_files(training, validation, test, route=route or job.route.kind, model=row)
+    route = route or job.route.kind
+    absent = missing_files(job, route)
+    return dataset.check_files(training, validation, test, route=route, model=row_of(job), missing=absent)
 
 
 def row_of(job: FineTune) -> PhiModel | None:

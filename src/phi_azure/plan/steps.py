@@ -5,32 +5,40 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
+from phi_azure.config import ManagedCompute
+from phi_azure.dataset import set_aside
 from phi_azure.plan.values import Rows
 
 if TYPE_CHECKING:
-    from phi_azure.dataset import Report
-
-ONE_MISSING = 0.2
-BOTH_MISSING = 0.1
-"""Shares of the training rows that the component sets aside for validation and test where no file is given."""
+    from phi_azure.config import FineTune
+    from phi_azure.dataset import Report, Split
+    from phi_azure.plan.values import RouteName
 
 
-def rows_on(report: Report, *, splits: bool) -> Rows:
-    """Returns what becomes of the rows; `splits` where the route sets rows aside for the files that are missing.
+def missing_files(job: FineTune, route: RouteName | None = None) -> tuple[Split, ...]:
+    """Returns the files that the job has not, and for which Azure sets training rows aside; None takes its own route.
 
-    Managed pipelines do (80/10/10 without both files, 80/20 without one); which rows, and how the counts are
-    rounded, the component decides, so that each count may be off by one.
+    A pipeline does so for validation and test. A fine-tuning job does not for a test: Azure's code behind it hands the
+    training file on as test file (azureml-assets, finetune_run.py of the environment acpt, read 2026-11).
     """
+    own = job.route.job if isinstance(job.route, ManagedCompute) else "pipeline"
+    pipeline = (route or job.route.kind) == "managed" and own == "pipeline"
+    served: list[tuple[Split, object]] = [("validation", job.validation_data)]
+    if pipeline:
+        served.append(("test", job.test_data))
+    return tuple(split for split, path in served if path is None)
+
+
+def rows_on(report: Report, absent: tuple[Split, ...]) -> Rows:
+    """Returns what becomes of the rows, when some of them are set aside for the files that are absent."""
     kept = {"training": 0, "validation": 0, "test": 0}
     for file in report.files:
         kept[file.split] += file.kept
-    training, validation, test = kept["training"], kept["validation"], kept["test"]
-    if splits and training:
-        share = BOTH_MISSING if not validation and not test else ONE_MISSING
-        aside = int(training * share)
-        training -= aside * ((not validation) + (not test))
-        validation, test = validation or aside, test or aside
-    return Rows(report.rows, report.dropped, training, validation, test)
+    aside = set_aside(kept["training"], len(absent))
+    for split in absent:
+        kept[split] = aside
+        kept["training"] -= aside
+    return Rows(report.rows, report.dropped, **kept)
 
 
 def steps(rows: int, per_pass: int, accumulation: int, epochs: int, max_steps: int = -1) -> int:
