@@ -54,7 +54,7 @@ def command(
     given = _given(files, validation, test)
     job = job_of(files[0]) if given[1:] == (None, None) else None
     row = model_of(model, job)
-    absent: tuple[Split, ...] | None = None if route else ()  # a file alone, and no word of a route: the job may well have others
+    absent: tuple[Split, ...] | None = None if route else ()  # no word of a job: it may well have other files
     if job:
         given, route = _files_of(files[0], job), route or job.route.kind
         absent = missing_files(job, route)

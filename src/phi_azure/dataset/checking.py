@@ -31,6 +31,7 @@ _UTF = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+_GIVE = (("one", "it"), ("both", "them"))
 _PARQUET = b"PAR1"
 _MAGIC = (
     (b"PK\x03\x04", "a zip or Excel file", "Unpack or convert it."),
@@ -305,8 +306,8 @@ def _note_split(training: FileReport, missing: tuple[Split, ...], notes: Notes) 
     trained = training.kept - aside
     without = f"no {' and no '.join(missing)} file"
     what = f"{without}: Azure sets about {aside:,} of {training.kept:,} rows aside, {trained:,} train."
-    them = "both" if len(missing) > 1 else "one"
-    finding = info("split", None, what, f"Give {them} to train on all rows (phi-azure split makes them).")
+    remedy = "Give {} to train on all rows (phi-azure split makes {}).".format(*_GIVE[len(missing) - 1])
+    finding = info("split", None, what, remedy)
     if trained < MIN_TRAINING_ROWS <= training.kept:
         finding = finding._replace(level="warning")
     notes.add(Problem(finding.code, finding.level, training.path, None, None, finding.message, finding.fix))
