@@ -169,7 +169,7 @@ def timeline(script: Document, steps: Sequence[str]) -> list[Phase]:
         for status, length in _stretches(script, name, waits, lasts) if not builds else [("Preparing", lasts)]:
             phases.append(Phase(name, status, at, at + length))
             at += length
-        if builds or name == _last_step(script):
+        if builds or name == _last_step(script, steps):
             break
     return phases
 
@@ -200,10 +200,15 @@ def _stretches(script: Document, step: str, waits: float, lasts: float) -> list[
     return [*first, *(lost * script["preempted"]), ("Running", lasts)]
 
 
-def _last_step(script: Document) -> str | None:
+def _last_step(script: Document, steps: Sequence[str]) -> str | None:
     """Returns the step with which a job ends early; None where it comes to its end."""
     ends_badly = script["status"] in runs.OVER - {"Completed"}
-    return script["fails_in"] or (FINETUNE if ends_badly else None)
+    return script["fails_in"] or (training_step(steps) if ends_badly else None)
+
+
+def training_step(steps: Sequence[str]) -> str:
+    """Returns the step of which a script's numbers and lines are; the last one where none trains."""
+    return FINETUNE if FINETUNE in steps or not steps else steps[-1]
 
 
 class Course:
@@ -218,20 +223,33 @@ class Course:
         self.steps = {run["step"]: run for run in self.runs if run["step"]}
         self.phases = timeline(self.script, list(self.steps))
         self.length = self.phases[-1].end
+        self.pipelines = [run for run in self.runs[1:] if not run["step"]]  # the nodes that have steps below them
 
     def advance(self) -> None:
         """Shows what has come to pass since the last look."""
         passed = self._passed()
         if passed is None:
             return
-        for run in self.runs:
-            if not run["step"] and run["status"] in {"NotStarted", "CancelRequested"}:
-                self._move(run, "Running", 0.0)
+        self._begin(self.runs[0], 0.0)
+        for run in self.pipelines:
+            own = self._phases_of(run)
+            if own and own[0].begin <= passed:
+                self._begin(run, own[0].begin)
         self._show(passed)
         for step in dict.fromkeys(phase.step for phase in self.phases):
             self._advance_step(step, passed)
+        for run in self.pipelines:
+            self._advance_pipeline(run, passed)
         if passed >= self.length:
             self._finish()
+
+    def _begin(self, run: Document, at: float) -> None:
+        if run["status"] in {"NotStarted", "CancelRequested"}:
+            self._move(run, "Running", at)
+
+    def _phases_of(self, pipeline: Document) -> list[Phase]:
+        """Returns the phases of the steps below a node."""
+        return [phase for phase in self.phases if self._run(phase.step)["parent"] == pipeline["id"]]
 
     # Time
 
@@ -269,7 +287,7 @@ class Course:
     def _show(self, passed: float) -> None:
         """Writes the points and lines whose time has come."""
         shown: dict[str, int] = dict(self.job["shown"])
-        training = FINETUNE if self.steps else ""
+        training = training_step(list(self.steps)) if self.steps else ""
         lines = {training: list(self.script["log"])} | {
             name: [*(self.script["log"] if name == training else ()), *step["log"]]
             for name, step in self.script["steps"].items()
@@ -338,9 +356,19 @@ class Course:
         status = self._ends_with(run["step"])
         if status == "Completed":
             self._move(run, status, at)
+            if run["node"]:
+                self._leave_outputs(run)
             return
         self._move(run, status, at, runs.user_error("UserError", self._error()))
         runs.write_log(self.store, run, self._error())
+
+    def _advance_pipeline(self, run: Document, passed: float) -> None:
+        """Completes a node whose steps are done; the one with which the job ends, ends with the job."""
+        own = self._phases_of(run)
+        if not own or own[-1] is self.phases[-1] or passed < own[-1].end or run["status"] in runs.OVER:
+            return
+        self._leave_outputs(run)
+        self._move(run, "Completed", own[-1].end)
 
     def _ends_with(self, step: str) -> str:
         """Returns how a step ends: the one with which the job ends early as the job does."""
@@ -348,7 +376,7 @@ class Course:
             return "Completed"
         if self.script["image_build_failed"]:
             return "Failed"
-        if step != _last_step(self.script):
+        if step != _last_step(self.script, list(self.steps)):
             return "Completed"
         status: str = self.script["status"]
         return "Failed" if status == "Completed" else status
@@ -361,20 +389,22 @@ class Course:
         """Ends the job: a parent says no more than which of its children failed."""
         early = bool(self.script["fails_in"] or self.script["image_build_failed"])
         status = "Failed" if early and self.script["status"] == "Completed" else self.script["status"]
+        last = self.phases[-1].step
+        with_it = {self.runs[0]["id"], self._run(last)["parent"]}  # the job, and the node of the step that it ends with
         if status == "Completed":
-            self._leave_outputs()
+            for run in self.runs:
+                if run["id"] in with_it and run["status"] not in runs.OVER:
+                    self._leave_outputs(run)
         error = None
         if status != "Completed":
-            last = self.steps.get(self.phases[-1].step) if self._ended_early(status) else None
-            node = self.job["plan"]["node"]
-            said = f"Pipeline has failed child jobs. Failed nodes: /{node}/{last['title']}." if last else self._error()
-            error = runs.user_error("UserError", said)
+            failed = self.steps.get(last) if self._ended_early(status) else None
+            where = f"Pipeline has failed child jobs. Failed nodes: {runs.path(self.runs, failed)}." if failed else None
+            error = runs.user_error("UserError", where or self._error())
         for run in self.runs:
-            is_over = status in runs.OVER
-            if run["step"] and is_over:
-                self._move(run, "Canceled", self.length)  # steps that never began
-            elif not run["step"]:
+            if run["id"] in with_it:
                 self._move(run, status, self.length, error)
+            elif status in runs.OVER:
+                self._move(run, "Canceled", self.length)  # steps and nodes that never began
 
     def _ended_early(self, status: str) -> bool:
         return status in runs.OVER and self._ends_with(self.phases[-1].step) == status
@@ -382,11 +412,13 @@ class Course:
     def _move(self, run: Document, status: str, passed: float, error: Document | None = None) -> None:
         runs.set_status(self.store, run, status, self._moment(passed), error)
 
-    def _leave_outputs(self) -> None:
-        places: dict[str, list[str]] = {}
-        for target in self.job["plan"]["outputs"].values():
-            prefix = f"azureml/{self.job['name']}/{target}"
-            self.call.emulator.blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
-            self.call.emulator.blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", NOTICE.encode())
-            places[target] = [DEFAULT_CONTAINER, prefix]
-        jobs.leave_outputs(self.call, self.job, places)
+    def _leave_outputs(self, node: Document) -> None:
+        """Leaves what a node is said to leave; the job itself, what a job without visible steps is."""
+        blobs = self.call.emulator.blobs
+        for output in self.job["plan"]["outputs"]:
+            if runs.of_node(self.runs, output["node"])["id"] != node["id"]:
+                continue
+            prefix = jobs.output_prefix(self.job, output, node["id"])
+            blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
+            blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", NOTICE.encode())
+            jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])

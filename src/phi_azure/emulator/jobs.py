@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from phi_azure.emulator import assets, computes, plans, references, registry, runs
+from phi_azure.emulator import assets, chat_completion, job_bodies, plans, references, runs
 from phi_azure.emulator.page.address import address
-from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, TEXTS, ListOf, MapOf, Object, Word, require
 from phi_azure.emulator.wire import (
     MANAGEMENT,
     WORKSPACE,
@@ -30,72 +29,6 @@ if TYPE_CHECKING:
 RESUMES = (
     "phi_azure.resumes"  # the emulator's own tag: the new job goes on from the checkpoints of the job that it names
 )
-_INPUT = Object(
-    "JobInput", dict.fromkeys(("uri", "value", "jobInputType", "mode", "description", "pathOnCompute"), TEXT)
-)
-_OUTPUT_MEMBERS: dict[str, Any] = dict.fromkeys(
-    ("uri", "assetName", "assetVersion", "jobOutputType", "mode", "description", "pathOnCompute"), TEXT
-)
-_OUTPUT = Object("JobOutput", _OUTPUT_MEMBERS | {"autoDeleteSetting": ANYTHING}, frozenset({"jobOutputType"}))
-_COMMON: dict[str, Any] = {
-    "description": TEXT,
-    "tags": TEXTS,
-    "properties": TEXTS,
-    "displayName": TEXT,
-    "experimentName": TEXT,
-    "computeId": TEXT,
-    "componentId": TEXT,
-    "isArchived": FLAG,
-    "identity": ANYTHING,
-    "notificationSetting": ANYTHING,
-    "secretsConfiguration": ANYTHING,
-    "services": ANYTHING,
-    "jobType": TEXT,
-    "outputs": MapOf(_OUTPUT),
-}
-_NODE = Object(
-    "PipelineNode", {"componentId": TEXT, "inputs": MapOf(ANYTHING), "outputs": MapOf(MapOf(ANYTHING))}, open=True
-)
-_PIPELINE = Object(
-    "PipelineJob",
-    _COMMON | {"inputs": MapOf(_INPUT), "jobs": MapOf(_NODE), "settings": ANYTHING, "sourceJobId": TEXT},
-    frozenset({"jobs"}),
-)
-_TASKS = (
-    "ChatCompletion",
-    "TextCompletion",
-    "TextClassification",
-    "QuestionAnswering",
-    "TextSummarization",
-    "TokenClassification",
-    "TextTranslation",
-    "ImageClassification",
-    "ImageInstanceSegmentation",
-    "ImageObjectDetection",
-    "VideoMultiObjectTracking",
-)
-_FINETUNING = Object(
-    "FineTuningJob",
-    _COMMON
-    | {
-        "fineTuningDetails": Object(
-            "CustomModelFineTuning",
-            {
-                "taskType": Word("FineTuningTaskType", _TASKS),
-                "model": Object("MLFlowModelJobInput", _INPUT.members, frozenset({"uri"})),
-                "modelProvider": Word("ModelProvider", ("Custom",)),
-                "trainingData": Object("UriFileJobInput", _INPUT.members, frozenset({"uri"})),
-                "validationData": Object("UriFileJobInput", _INPUT.members, frozenset({"uri"})),
-                "hyperParameters": TEXTS,
-            },
-            frozenset({"taskType", "model", "modelProvider", "trainingData"}),
-        ),
-        "resources": Object("Resources", {"instanceTypes": ListOf(TEXT)}),
-        "queueSettings": Object("QueueSettings", {"jobTier": TEXT}),
-    },
-    frozenset({"fineTuningDetails", "outputs"}),
-)
-_SHAPES = {"pipeline": _PIPELINE, "finetuning": _FINETUNING}
 _LABELS = frozenset({"description", "displayName", "tags", "properties", "isArchived"})
 OLD, NEW = "2024-01-01-preview", "2024-10-01-preview"
 
@@ -103,7 +36,8 @@ OLD, NEW = "2024-01-01-preview", "2024-10-01-preview"
 def put_job(call: Call, name: str, **_: str) -> Response:
     """Takes a job on, or changes of the one that exists what may be changed: nothing runs a second time."""
     body = call.json()
-    properties = _checked(call, name, body)
+    name_rule("job", name, r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", "Use letters, digits, '_' and '-'.")
+    properties = job_bodies.checked(call, body)
     with call.emulator.store.transaction():
         existing = call.emulator.store.get("job", call.scope.key + name)
         if existing is None:
@@ -139,58 +73,6 @@ def _change(call: Call, job: Document, properties: Document) -> None:
         call.emulator.store.change("run", key, lambda run: run.update(title=title))
     call.emulator.store.put("job", key, job)
     call.emulator.store.set_labels(key.lower(), "tag", properties.get("tags") or {})
-
-
-def _checked(call: Call, name: str, body: Document) -> Document:
-    name_rule("job", name, r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", "Use letters, digits, '_' and '-'.")
-    require(Object("JobBaseResource", {"properties": MapOf(ANYTHING)}, frozenset({"properties"})), body)
-    properties: Document = body["properties"]
-    kind = str(properties.get("jobType", "")).lower()
-    if kind not in _SHAPES:
-        raise WireError(
-            400,
-            "UserError",
-            f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.",
-            inner="RequestInvalid",
-        )
-    require(Object("JobBaseResource", {"properties": _SHAPES[kind]}), body)
-    if kind == "finetuning":
-        _check_finetuning(call, properties)
-    return properties
-
-
-def _check_finetuning(call: Call, properties: Document) -> None:
-    details = properties["fineTuningDetails"]
-    if details["taskType"].lower() != "chatcompletion":
-        raise WireError(
-            400,
-            "UserError",
-            f"The emulator trains for ChatCompletion only, not {details['taskType']}.",
-            inner="BadArgument",
-        )
-    entry = references.registry_entry(details["model"]["uri"])
-    model = registry.models().get(entry.name.lower()) if entry else None
-    if plans.is_serverless(properties):
-        _check_serverless(call, details["model"]["uri"], model)
-    if properties.get("computeId") and not computes.exists(call, properties["computeId"].rsplit("/", 1)[-1]):
-        raise WireError(
-            400, "UserError", f"Compute with name {properties['computeId']} not found.", inner="ComputeNotFound"
-        )
-    if "registered_model" not in properties["outputs"] or not properties["outputs"]["registered_model"].get(
-        "assetName"
-    ):
-        raise WireError(
-            400, "UserError", "The outputs.registered_model.assetName field is required.", inner="RequestInvalid"
-        )
-
-
-def _check_serverless(call: Call, uri: str, model: Document | None) -> None:
-    name = model["name"] if model else uri
-    retired = (model or {}).get("finetune_retirement_date")
-    if model is None or retired or call.emulator.region not in model["serverless_training_regions"]:
-        since = f" The model was retired on {retired}." if retired else ""
-        message = f"{name} : Serverless FineTuning not supported in {call.emulator.region}.{since}"
-        raise WireError(400, "UserError", message, inner="ModelNotSupportedByMaaS")
 
 
 def _create(call: Call, name: str, properties: Document) -> Document:
@@ -251,14 +133,14 @@ def _service_properties(call: Call, properties: Document, runner: str) -> Docume
         "azureml.original_model_id": uri,
         "azureml.trainingData.assetId": details["trainingData"]["uri"],
         **({"azureml.validationData.assetId": validation} if validation else {}),
-        "_fineTuningJobType": "MaaS" if plans.is_serverless(properties) else "MaaP",
+        "_fineTuningJobType": "MaaS" if chat_completion.is_serverless(properties) else "MaaP",
         "_outputModelName": properties["outputs"]["registered_model"]["assetName"],
         "StartTimeUtc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(call.now)),
     }
 
 
 def _create_runs(call: Call, job: Document) -> None:
-    """Writes the job's run and, for a pipeline, those of its node and of the five steps below it."""
+    """Writes the job's run and, for a pipeline, those of its nodes and of the steps below them."""
     store, prefix = call.emulator.store, call.scope.key
     common = {"root": job["name"], "experiment": job["experiment"], "created": call.now}
     store.set_labels(prefix + job["name"].lower(), "tag", job["tags"])
@@ -271,17 +153,16 @@ def _create_runs(call: Call, job: Document) -> None:
         "properties": (job["body"].get("properties") or {}) | job["properties"],
     }
     runs.create(store, prefix, common | own)
-    node = job["plan"]["node"]
-    if node is None:
-        return
-    node_id = str(uuid.uuid4())
-    runs.create(
-        store, prefix, common | {"id": node_id, "parent": job["name"], "title": node, "type": runs.RUN_TYPES["node"]}
-    )
+    if job["type"] == "FineTuning":
+        return  # its steps are not to be seen
+    nodes = {name: str(uuid.uuid4()) for name in job["plan"]["nodes"]}
+    for name, node_id in nodes.items():
+        node = {"id": node_id, "parent": job["name"], "title": name, "node": name, "type": runs.RUN_TYPES["node"]}
+        runs.create(store, prefix, common | node)
     for step in job["plan"]["steps"]:
         child = {
             "id": str(uuid.uuid4()),
-            "parent": node_id,
+            "parent": nodes[step["node"]],
             "title": step["name"],
             "step": step["name"],
             "type": runs.RUN_TYPES["step"],
@@ -373,15 +254,22 @@ def require_output(call: Call, name: str, output: str) -> None:
         )
 
 
-def leave_outputs(call: Call, job: Document, places: dict[str, list[str]]) -> None:
-    """Records where a finished job's outputs lie and registers the model that a fine-tuning job names."""
+def output_prefix(job: Document, output: Document, node_run: str) -> str:
+    """Returns where an output of a node lies: with the job where it is bound to one of its outputs."""
+    return f"azureml/{job['name']}/{output['bound']}" if output["bound"] else f"azureml/{node_run}/{output['name']}"
+
+
+def leave_output(call: Call, job: Document, output: Document, place: list[str]) -> None:
+    """Records where an output lies that is one of the job's, and registers the model that a fine-tuning job names."""
+    if output["bound"] is None:
+        return
     key = call.scope.key + job["name"]
-    call.emulator.store.change("job", key, lambda doc: doc.update(output_places=places))
+    call.emulator.store.change("job", key, lambda doc: doc["output_places"].update({output["bound"]: place}))
     if job["type"] != "FineTuning":
         return
     asset = job["body"]["outputs"]["registered_model"]["assetName"]
     properties = {
-        "modelUri": f"azureml://datastores/workspaceblobstore/paths/{places['registered_model'][1]}",
+        "modelUri": f"azureml://datastores/workspaceblobstore/paths/{place[1]}",
         "modelType": "mlflow_model",
         "jobName": job["name"],
         "tags": job["tags"],
@@ -449,7 +337,7 @@ def _pipeline_part(job: Document) -> Document:
 
 def _finetuning_part(job: Document, old: bool) -> Document:
     details = dict(job["body"]["fineTuningDetails"])
-    word = next(task for task in _TASKS if task.lower() == details["taskType"].lower())
+    word = next(task for task in job_bodies.TASKS if task.lower() == details["taskType"].lower())
     extra = {"pathOnCompute": None} if old else {}
     for field in ("trainingData", "validationData", "model"):
         if details.get(field):

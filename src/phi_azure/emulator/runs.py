@@ -35,6 +35,7 @@ def create(store: Store, prefix: str, run: Document) -> Document:
         "hidden": False,
         "description": None,
         "step": None,
+        "node": None,
         "prefix": prefix,
         **run,
     }
@@ -95,6 +96,17 @@ def of_job(store: Store, prefix: str, job_name: str) -> list[Document]:
     """Returns a job's own run first, then its children's in the order in which they were made."""
     found = [run for run in store.find("run", prefix) if run["root"].lower() == job_name.lower()]
     return sorted(found, key=lambda run: (run["parent"] is not None, found.index(run) * -1))
+
+
+def of_node(own: list[Document], node: str | None) -> Document:
+    """Returns, of a job's runs, that of a node; the job's own where it has no such node."""
+    return next((run for run in own if node is not None and run["node"] == node), own[0])
+
+
+def path(own: list[Document], run: Document) -> str:
+    """Returns the place of a run in its pipeline, as Azure names nodes: /training/chat_completion_finetune."""
+    above = next((one for one in own[1:] if one["id"] == run["parent"]), None)
+    return (path(own, above) if above else "") + f"/{run['title']}"
 
 
 def user_error(code: str, message: str) -> Document:

@@ -56,15 +56,15 @@ class Supervisor:
     def run(self) -> None:
         """Runs the steps in order; whatever happens, every run of the job ends in a state that says so."""
         own = runs.of_job(self.store, self.call.scope.key, self.job["name"])
-        node = [run for run in own if run["type"] == runs.RUN_TYPES["node"] and run["parent"]]
-        for run in own[:1] + node:
-            self._set(run, "Running")
+        self._set(own[0], "Running")
         self._resume()
         try:
             for step in self.job["plan"]["steps"]:
+                node = runs.of_node(own, step["node"])
+                self._set(node, "Running")
                 self._step(step, next((run for run in own if run["step"] == step["name"]), own[0]))
-            self._set(own[0], "Finalizing")
-            self._leave_outputs()
+                if step["name"] == self._last_of(step["node"]):
+                    self._end_node(own, node)
         except CancelledError:
             self._end(own, "Canceled", None)
         except StepError as error:
@@ -75,6 +75,21 @@ class Supervisor:
         else:
             self._end(own, "Completed", None)
 
+    def _last_of(self, node: str | None) -> str:
+        """Returns the last step of a node."""
+        names: list[str] = [step["name"] for step in self.job["plan"]["steps"] if step["node"] == node]
+        return names[-1]
+
+    def _end_node(self, own: list[Document], node: Document) -> None:
+        """Leaves what a node has made, and completes it; the job itself comes to its end with its last node."""
+        if self.job["plan"]["steps"][-1]["node"] == node["node"]:
+            self._set(own[0], "Finalizing")
+        for output in self.job["plan"]["outputs"]:
+            if runs.of_node(own, output["node"])["id"] == node["id"]:
+                self._leave_output(output, node)
+        if node["parent"]:
+            self._set(node, "Completed")
+
     def _set(self, run: Document, status: str, error: Document | None = None) -> None:
         runs.set_status(self.store, run, status, time.time(), error)
 
@@ -84,7 +99,7 @@ class Supervisor:
             current = self.store.get("run", self.call.scope.key + run["id"]) or run
             if current["status"] in runs.OVER:
                 continue
-            if run["step"] and status == "Failed" and current["started"] is None:
+            if run["parent"] and status == "Failed" and current["started"] is None:
                 self._set(run, "Canceled")
             elif error is None:
                 self._set(run, status)
@@ -93,14 +108,13 @@ class Supervisor:
 
     def _blame(self, own: list[Document], run: Document, error: StepError) -> str:
         failed = [
-            r["title"]
+            runs.path(own, r)
             for r in own
             if r["step"] and (self.store.get("run", self.call.scope.key + r["id"]) or {}).get("status") == "Failed"
         ]
         if run["step"] or not failed:
             return str(error)
-        node = self.job["plan"]["node"]
-        names = ", ".join(f"/{node}/{title}" for title in failed)
+        names = ", ".join(failed)
         return (
             f"Pipeline has failed child jobs. Failed nodes: {names}. For more details and logs, please go to the job "
             "detail page and check the child jobs."
@@ -212,14 +226,11 @@ class Supervisor:
         if self._is_cancelled():
             raise CancelledError
 
-    def _leave_outputs(self) -> None:
-        places: dict[str, list[str]] = {}
-        for output, target in self.job["plan"]["outputs"].items():
-            step = next(s for s in self.job["plan"]["steps"] if output in s["outputs"])
-            prefix = f"azureml/{self.job['name']}/{target}"
-            self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, self.folder / "outputs" / step["name"] / output)
-            places[target] = [DEFAULT_CONTAINER, prefix]
-        jobs.leave_outputs(self.call, self.job, places)
+    def _leave_output(self, output: Document, node: Document) -> None:
+        prefix = jobs.output_prefix(self.job, output, node["id"])
+        made = self.folder / "outputs" / output["step"] / output["of_step"]
+        self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, made)
+        jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])
 
 
 class Events:
