@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from phi_azure.emulator import computes, references, registry
-from phi_azure.emulator.wire import Call, WireError
+from phi_azure.emulator import computes, inputs, references, registry
+from phi_azure.emulator.inputs import invalid
 from phi_azure.emulator.workspaces import vm_sizes
 
 if TYPE_CHECKING:
+    from phi_azure.emulator.inputs import Sources, Values
     from phi_azure.emulator.store import Document
+    from phi_azure.emulator.wire import Call
 
-_DATA_TYPES = {"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model"}
 _SERVERLESS_KEYS = {"per_device_train_batch_size", "learning_rate", "num_train_epochs", "max_seq_length"}
 _SERVERLESS_FIXED = {  # what Azure's own pipeline behind serverless jobs sets: components_v2 specs, 2026-02-27
     "apply_lora": "true",
@@ -42,13 +43,12 @@ _ONE_OF = {
     "model": ("huggingface_id", "pytorch_model_path", "mlflow_model_path"),
     "training data": ("train_file_path", "train_mltable_path"),
 }
-Values = dict[str, Any]  # input name -> its literal as a string, or {"place": [container, prefix]}
 
 
-def of_node(call: Call, given: Values, node: str) -> tuple[list[Document], dict[str, list[str]]]:
+def of_node(call: Call, given: Values, node: str) -> tuple[list[Document], Sources]:
     """Returns a node's steps and which of them leaves each output, or refuses it with all that is wrong with it."""
     facts = registry.pipeline()
-    _check_values(given, facts["inputs"], _missing(given))
+    inputs.refuse(_missing(given) + inputs.problems(given, facts["inputs"], facts["name"]))
     values = _defaults() | given
     _check_compute(call, values, given)
     steps = _steps(values, node)
@@ -57,7 +57,7 @@ def of_node(call: Call, given: Values, node: str) -> tuple[list[Document], dict[
     return steps, _sources(steps)
 
 
-def of_finetuning(call: Call, properties: Document) -> tuple[list[Document], dict[str, list[str]]]:
+def of_finetuning(call: Call, properties: Document) -> tuple[list[Document], Sources]:
     """Returns the same for a fine-tuning job: the same steps, with the fixed settings of Azure's own pipeline."""
     details = properties["fineTuningDetails"]
     keys = _SERVERLESS_KEYS if is_serverless(properties) else set(registry.pipeline()["inputs"])
@@ -65,7 +65,7 @@ def of_finetuning(call: Call, properties: Document) -> tuple[list[Document], dic
     unknown = sorted(set(given) - keys)
     if unknown:
         raise invalid(f"Hyperparameters not supported: {', '.join(unknown)}. Supported: {', '.join(sorted(keys))}.")
-    _check_values(given, registry.pipeline()["inputs"])
+    inputs.refuse(inputs.problems(given, registry.pipeline()["inputs"], registry.pipeline()["name"]))
     values: Values = {**_SERVERLESS_FIXED, **given}
     fields = {"model": "mlflow_model_path", "trainingData": "train_file_path", "validationData": "validation_file_path"}
     for field, target in fields.items():
@@ -98,11 +98,6 @@ def of_cluster(call: Call, compute: str) -> Document:
     return {"cluster": name.lower(), "size": computes.size_of(call, name)}
 
 
-def invalid(message: str, inner: str = "ValidationError") -> WireError:
-    """Returns the refusal of a job."""
-    return WireError(400, "UserError", message, inner=inner)
-
-
 def _defaults() -> Values:
     return {k: _text(v["default"]) for k, v in registry.pipeline()["inputs"].items() if "default" in v}
 
@@ -110,15 +105,15 @@ def _defaults() -> Values:
 def _steps(values: Values, node: str | None) -> list[Document]:
     steps = []
     for facts in registry.pipeline()["steps"]:
-        inputs: Values = {k: str(v) for k, v in facts["fixed"].items()}
-        inputs |= {child: values[parent] for child, parent in facts["from_parent"].items() if parent in values}
-        inputs |= {child: {"step": step, "output": output} for child, (step, output) in facts["from_step"].items()}
+        given: Values = {k: str(v) for k, v in facts["fixed"].items()}
+        given |= {child: values[parent] for child, parent in facts["from_parent"].items() if parent in values}
+        given |= {child: {"step": step, "output": output} for child, (step, output) in facts["from_step"].items()}
         named = {"name": facts["step"], "node": node, "title": facts["display_name"]}
-        steps.append(named | {"inputs": inputs, "outputs": facts["outputs"]})
+        steps.append(named | {"inputs": given, "outputs": facts["outputs"]})
     return steps
 
 
-def _sources(steps: list[Document]) -> dict[str, list[str]]:
+def _sources(steps: list[Document]) -> Sources:
     """Returns which step leaves each output of the component."""
     return {
         output: next([step["name"], output] for step in steps if output in step["outputs"])
@@ -133,48 +128,6 @@ def _missing(given: Values) -> list[str]:
         for what, names in _ONE_OF.items()
         if not any(given.get(name) for name in names)
     ]
-
-
-def _check_values(given: Values, inputs: dict[str, Document], problems: list[str] | None = None) -> None:
-    problems = (problems or []) + [
-        problem for name, value in given.items() for problem in _value_problems(name, value, inputs.get(name))
-    ]
-    if problems:
-        raise WireError(
-            400,
-            "UserError",
-            "The pipeline job is invalid.",
-            [("InputInvalid", p) for p in problems],
-            inner="ValidationError",
-        )
-
-
-def _value_problems(name: str, value: Any, facts: Document | None) -> list[str]:
-    if facts is None:
-        return [f"Unknown input '{name}': the component {registry.pipeline()['name']} has no input of this name."]
-    is_data = isinstance(value, dict)
-    if is_data != (facts["type"] in _DATA_TYPES):
-        form = "a literal" if is_data else "an asset or path"
-        return [f"Input '{name}' must be {form} of type {facts['type']}."]
-    if is_data:
-        return []
-    if facts.get("enum") and value not in facts["enum"]:
-        return [f"Input '{name}' is '{value}'; it must be one of {', '.join(map(str, facts['enum']))}."]
-    return _number_problems(name, value, facts)
-
-
-def _number_problems(name: str, value: str, facts: Document) -> list[str]:
-    if facts["type"] not in {"integer", "number"}:
-        return []
-    try:
-        number = int(value) if facts["type"] == "integer" else float(value)
-    except ValueError:
-        return [f"Input '{name}' is '{value}'; it must be of type {facts['type']}."]
-    if "min" in facts and number < facts["min"]:
-        return [f"Input '{name}' is {value}; the least is {facts['min']}."]
-    if "max" in facts and number > facts["max"]:
-        return [f"Input '{name}' is {value}; the most is {facts['max']}."]
-    return []
 
 
 def _check_compute(call: Call, values: Values, given: Values) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from phi_azure.emulator import chat_completion, references, registry
-from phi_azure.emulator.chat_completion import invalid
+from phi_azure.emulator import chat_completion, inputs, references, registry
+from phi_azure.emulator.inputs import invalid
 
 if TYPE_CHECKING:
-    from phi_azure.emulator.chat_completion import Values
+    from phi_azure.emulator.inputs import Sources
     from phi_azure.emulator.store import Document
     from phi_azure.emulator.wire import Call
 
-_LITERAL = re.compile(r"\$\{\{parent\.inputs\.([^}]+)\}\}")
 _BOUND_OUTPUT = re.compile(r"\$\{\{parent\.outputs\.([^}]+)\}\}")
 
 
@@ -26,7 +25,8 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
         )
     name, node = next(iter(nodes.items()))
     _require_component(name, node)
-    steps, sources = chat_completion.of_node(call, _node_values(call, node, properties.get("inputs") or {}), name)
+    given = inputs.values(call, node, properties.get("inputs") or {}, {})
+    steps, sources = chat_completion.of_node(call, given, name)
     bound = _bindings(node, sources, properties.get("outputs") or {})
     return {"nodes": [name], "steps": steps, "outputs": [_output(name, sources[o], o, bound.get(o)) for o in sources]}
 
@@ -62,29 +62,7 @@ def _require_component(name: str, node: Document) -> None:
         )
 
 
-def _node_values(call: Call, node: Document, pipeline_inputs: Document) -> Values:
-    values: Values = {}
-    for name, given in (node.get("inputs") or {}).items():
-        source = given
-        bound = _LITERAL.fullmatch(str(given.get("value", ""))) if isinstance(given, dict) else None
-        if bound:
-            source = pipeline_inputs.get(bound[1]) or {}
-        values[name] = _value(call, name, source)
-    return values
-
-
-def _value(call: Call, name: str, given: Any) -> Any:
-    if not isinstance(given, dict):
-        raise invalid(f"inputs.{name}: {given!r} is not an input; it must be an object with a value or a uri.")
-    if "uri" in given:
-        place = references.locate(call, str(given["uri"]), what=f"inputs.{name}")
-        return {"place": [place.container, place.prefix]}
-    if "value" not in given:
-        raise invalid(f"inputs.{name} has neither a value nor a uri.")
-    return str(given["value"])
-
-
-def _bindings(node: Document, known: dict[str, list[str]], outputs: Document) -> dict[str, str]:
+def _bindings(node: Document, known: Sources, outputs: Document) -> dict[str, str]:
     """Returns which output of the component goes to which output of the job."""
     found: dict[str, str] = {}
     for name, given in (node.get("outputs") or {}).items():
