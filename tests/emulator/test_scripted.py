@@ -196,8 +196,6 @@ def test_duration_is_read(said: Any, seconds: float) -> None:
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"runs": "3 hours"}, "'3 hours' is no duration"),
     ({"queued": -1}, "cannot be negative"),
-    ({"fails_in": "finetune"}, "no step 'finetune'; there are ft_nlp_common_validation"),
-    ({"steps": {"convert": "5m"}}, "no step 'convert'"),
     ({"status": "Succeeded"}, "no status 'Succeeded'; there are NotStarted"),
     ({"runs": "1m", "steps": {"chat_completion_finetune": "2m"}}, "the steps run for 120 s, the job for 60 s only"),
 ]
@@ -205,9 +203,22 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("course", "said"), WRONG, ids=[said[:20] for _, said in WRONG])
 def test_script_that_no_job_can_follow_is_refused(course: dict[str, Any], said: str) -> None:
-    """A misspelt step, status or duration is an error where it is written."""
+    """A misspelt status or duration is an error where it is written."""
     with pytest.raises(ValueError, match=said):
         Script(**course)
+
+
+@pytest.mark.parametrize("course", [{"fails_in": "finetune"}, {"steps": {"convert": "5m"}}], ids=["fails_in", "steps"])
+def test_script_of_a_step_that_the_job_does_not_have_is_refused(course: dict[str, Any], wire: Wire) -> None:
+    """A misspelt step is an error where the job comes: before, nobody knows which nodes a pipeline has."""
+    Job(wire, "first", bodies.PIPELINE)
+    assert isinstance(wire.emulator.runner, ScriptedRunner)
+    wire.emulator.runner.script = Script(**course)
+
+    refused = wire("PUT", "jobs/some", bodies.PIPELINE)
+
+    assert refused.status_code == 400
+    assert "there are ft_nlp_common_validation, chat_completion_model_import" in refused.json["error"]["message"]
 
 
 # Steps

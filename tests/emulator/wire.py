@@ -22,8 +22,11 @@ MODEL = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
 COMPONENT = "azureml://registries/azureml/components/chat_completion_pipeline/versions/0.0.82"
 GPU = "Standard_NC24ads_A100_v4"
 VERSIONS = {  # the api-version that azure-ai-ml 1.35.2 sends for each collection of the workspace
+    "codes": "2023-04-01",
+    "components": "2024-01-01-preview",
     "computes": "2023-08-01-preview",
     "data": "2023-04-01-preview",
+    "environments": "2023-04-01-preview",
     "datastores": "2024-10-01-preview",
     "jobs": "2024-10-01-preview",
     "marketplaceSubscriptions": "2024-01-01-preview",

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request
 from phi_azure.emulator import (
     access,
     assets,
+    components,
     computes,
     endpoints,
     history,
@@ -65,6 +66,7 @@ ROUTES: list[Route] = [
         computes,
         storage,
         assets,
+        components,
         registry,
         jobs,
         history,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from phi_azure.emulator.store import Document
 
-_ASSET_MEMBERS: dict[str, Any] = {
+MEMBERS: dict[str, Any] = {
     "description": TEXT,
     "tags": TEXTS,
     "properties": TEXTS,
@@ -40,7 +40,7 @@ _DATA_BODY = Object(
     {
         "properties": Object(
             "UriDataVersion",
-            _ASSET_MEMBERS
+            MEMBERS
             | {
                 "dataUri": TEXT,
                 "dataType": Word("DataType", ("uri_file", "uri_folder", "mltable")),
@@ -56,7 +56,7 @@ _MODEL_BODY = Object(
     {
         "properties": Object(
             "ModelVersion",
-            _ASSET_MEMBERS
+            MEMBERS
             | {
                 "modelUri": TEXT,
                 "modelType": Word("ModelType", ("custom_model", "mlflow_model", "triton_model")),
@@ -76,28 +76,29 @@ _FLAVORS = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells data assets and models apart."""
+    """What tells kinds of assets apart."""
 
     word: str  # in paths and in the store
-    missing: str  # the service's code for one that is not there
+    title: str
     body: Object
+    fixed: str | None  # the property that a version keeps for ever
 
 
-DATA = Kind("data", "DataNotFound", _DATA_BODY)
-MODELS = Kind("models", "ModelNotFound", _MODEL_BODY)
+DATA = Kind("data", "Data", _DATA_BODY, "dataUri")
+MODELS = Kind("models", "Model", _MODEL_BODY, "modelUri")
 
 
 def put_data(call: Call, name: str, version: str, **_: str) -> Response:
     """Registers a data asset; what it points to must be there."""
-    body = _checked(call, DATA, name)
+    body = checked(call, DATA, name)
     references.locate(call, body["properties"]["dataUri"], what="dataUri")
-    return _put(call, DATA, name, version, body["properties"] | {"provisioningState": "Succeeded"})
+    return put_version(call, DATA, name, version, body["properties"] | {"provisioningState": "Succeeded"})
 
 
 def put_model(call: Call, name: str, version: str, **_: str) -> Response:
     """Registers a model; one from a job's output gets the path behind that output, as the service gives it."""
-    properties = _checked(call, MODELS, name)["properties"]
-    return _put(call, MODELS, name, version, model_properties(call, properties))
+    properties = checked(call, MODELS, name)["properties"]
+    return put_version(call, MODELS, name, version, model_properties(call, properties))
 
 
 def model_properties(call: Call, properties: Document) -> Document:
@@ -132,26 +133,27 @@ def add_model(call: Call, name: str, properties: Document) -> str:
     """Registers the next version of a model for a job that names its output; returns the version."""
     with call.emulator.store.transaction():
         version = str(_next_version(_versions(call, MODELS, name)))
-        _put(call, MODELS, name, version, model_properties(call, properties))
+        put_version(call, MODELS, name, version, model_properties(call, properties))
     return version
 
 
-def _checked(call: Call, kind: Kind, name: str) -> Document:
+def checked(call: Call, kind: Kind, name: str) -> Document:
+    """Returns the body of a version, or refuses it with all that is wrong with its members."""
     name_rule(kind.word, name, r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}", "Use letters, digits, '.', '_' and '-'.")
     body = call.json()
     require(kind.body, body)
     return body
 
 
-def _put(call: Call, kind: Kind, name: str, version: str, properties: Document) -> Response:
+def put_version(call: Call, kind: Kind, name: str, version: str, properties: Document) -> Response:
+    """Makes or changes a version; what is fixed of it cannot be changed."""
     key = f"{call.scope.key}{name}/{version}"
     before = call.emulator.store.get(kind.word, key)
-    field = "dataUri" if kind is DATA else "modelUri"
-    if before and before["properties"][field] != properties[field]:
+    if before and kind.fixed and before["properties"][kind.fixed] != properties[kind.fixed]:
         raise WireError(
             409,
             "UserError",
-            f"A {kind.word} asset {name} with version {version} already exists; its path cannot be changed.",
+            f"A {kind.word} asset {name} with version {version} already exists; its {kind.fixed} cannot be changed.",
             inner="AssetVersionExists",
         )
     document = {
@@ -165,9 +167,9 @@ def _put(call: Call, kind: Kind, name: str, version: str, properties: Document) 
     }
     call.emulator.store.put(kind.word, key, document)
     if before:
-        return answer(_shown(document))
+        return answer(shown(document))
     return answer(
-        _shown(document), 201, {"Location": f"https://{MANAGEMENT}{document['id']}?api-version={call.api_version}"}
+        shown(document), 201, {"Location": f"https://{MANAGEMENT}{document['id']}?api-version={call.api_version}"}
     )
 
 
@@ -178,7 +180,8 @@ def _system_data(call: Call, before: Document | None) -> Document:
     return {key: value for key, value in system_data(call.now).items() if key.startswith("created")}
 
 
-def _shown(document: Document) -> Document:
+def shown(document: Document) -> Document:
+    """Returns a version as it is answered."""
     return {key: value for key, value in document.items() if key != "asset"}
 
 
@@ -187,9 +190,8 @@ def _versions(call: Call, kind: Kind, name: str) -> list[Document]:
 
 
 def _missing(kind: Kind, name: str, version: str | None = None) -> WireError:
-    what = "Model" if kind is MODELS else "Data"
-    said = f"{what} container with name: {name}" + (f" and version: {version}" if version else "") + " not found."
-    return not_found("The specified resource was not found.", (kind.missing, said))
+    said = f"{kind.title} container with name: {name}" + (f" and version: {version}" if version else "") + " not found."
+    return not_found("The specified resource was not found.", (f"{kind.title}NotFound", said))
 
 
 def _next_version(versions: list[Document]) -> int:
@@ -217,24 +219,26 @@ def _container(call: Call, kind: Kind, name: str, versions: list[Document]) -> D
     }
 
 
-def _get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
+def get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
+    """Answers one version."""
     document = call.emulator.store.get(kind.word, f"{call.scope.key}{name}/{version}")
     if document is None:
         raise _missing(kind, name, version)
-    return answer(_shown(document))
+    return answer(shown(document))
 
 
 _VIEWS = {"ActiveOnly": frozenset({False}), "ArchivedOnly": frozenset({True})}
 
 
-def _list_versions(call: Call, kind: Kind, name: str) -> Response:
+def list_versions(call: Call, kind: Kind, name: str) -> Response:
+    """Answers the versions that the request wants to see, newest first."""
     versions = _versions(call, kind, name)
     if not versions:
         raise _missing(kind, name)
     top = call.request.args.get("$top")
     wanted = _VIEWS.get(call.request.args.get("listViewType") or "ActiveOnly", frozenset({True, False}))
     seen = [v for v in versions if bool(v["properties"].get("isArchived")) in wanted]
-    return page([_shown(v) for v in seen[: int(top) if top else None]])
+    return page([shown(v) for v in seen[: int(top) if top else None]])
 
 
 def _get_container(call: Call, kind: Kind, name: str) -> Response:
@@ -253,7 +257,7 @@ def _list_containers(call: Call, kind: Kind) -> Response:
 
 def get_data(call: Call, name: str, version: str, **_: str) -> Response:
     """Answers one version of a data asset."""
-    return _get_version(call, DATA, name, version)
+    return get_version(call, DATA, name, version)
 
 
 def get_data_container(call: Call, name: str, **_: str) -> Response:
@@ -268,12 +272,12 @@ def list_data(call: Call, **_: str) -> Response:
 
 def list_data_versions(call: Call, name: str, **_: str) -> Response:
     """Answers the versions of a data asset, newest first."""
-    return _list_versions(call, DATA, name)
+    return list_versions(call, DATA, name)
 
 
 def get_model(call: Call, name: str, version: str, **_: str) -> Response:
     """Answers one version of a model."""
-    return _get_version(call, MODELS, name, version)
+    return get_version(call, MODELS, name, version)
 
 
 def get_model_container(call: Call, name: str, **_: str) -> Response:
@@ -288,7 +292,7 @@ def list_models(call: Call, **_: str) -> Response:
 
 def list_model_versions(call: Call, name: str, **_: str) -> Response:
     """Answers the versions of a model, newest first."""
-    return _list_versions(call, MODELS, name)
+    return list_versions(call, MODELS, name)
 
 
 _DATA_VERSIONS = frozenset({"2023-04-01-preview"})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import jobs, registry, runs
+from phi_azure.emulator import jobs, runs
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ flavors:
 metadata:
   note: scripted, no model inside
 """
+_MODELS = ("mlflow_model", "custom_model")
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+")
 _NEW_NODE = 300.0  # seconds until another node is there: the middle of what clusters of one node take to grow
@@ -78,7 +79,7 @@ class Script:
     Completed. Durations are seconds, or "90s", "5m", "1h30m".
 
     Raises:
-        ValueError: a step or a status that Azure does not know, a duration that is none, steps longer than the job.
+        ValueError: a status that Azure does not know, a duration that is none, steps longer than the job.
     """
 
     queued: Duration | None = None
@@ -90,7 +91,7 @@ class Script:
     log: Sequence[str] = ()
     """Lines, likewise."""
     fails_in: str | None = None
-    """The step that fails, at the end of its time."""
+    """The step that fails, at the end of its time: one of the training's five, or a node that is a command."""
     error: str | None = None
     """What that step says; None takes words of Azure's."""
     status: str = "Completed"
@@ -107,9 +108,6 @@ class Script:
         steps = {name: _step(given) for name, given in self.steps.items()}
         times = {name: None if given is None else seconds_of(given) for name, given in self._times().items()}
         _set(self, steps=steps, **times)
-        known = [step["step"] for step in registry.pipeline()["steps"]]
-        for name in [*steps, *([self.fails_in] if self.fails_in else [])]:
-            _require("step", name, known)
         _require("status", self.status, STATUSES)
         given, whole = sum(seconds_of(step.runs or 0.0) for step in steps.values()), times["runs"]
         if whole is not None and given > whole:
@@ -117,6 +115,11 @@ class Script:
 
     def _times(self) -> dict[str, Duration | None]:
         return {"queued": self.queued, "runs": self.runs}
+
+    def strangers(self, steps: Sequence[str]) -> list[str]:
+        """Returns the steps that it names and a job does not have."""
+        named = [*self.steps, *([self.fails_in] if self.fails_in else [])]
+        return [name for name in named if name not in steps]
 
     def with_faults(self, names: Iterable[str]) -> Script:
         """Returns the course with faults of `faults.FAULTS` in it."""
@@ -419,6 +422,9 @@ class Course:
             if runs.of_node(self.runs, output["node"])["id"] != node["id"]:
                 continue
             prefix = jobs.output_prefix(self.job, output, node["id"])
-            blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
-            blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", NOTICE.encode())
+            if output["type"] in _MODELS:
+                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
+                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", NOTICE.encode())
+            else:
+                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/README.md", NOTICE.encode())
             jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])

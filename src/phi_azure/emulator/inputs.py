@@ -1,4 +1,4 @@
-"""What a node of a pipeline is given: literals, files, outputs of other nodes; held against what its component takes."""
+"""What a node of a pipeline is given: literals, files, outputs of other nodes; held against what a component takes."""
 
 from __future__ import annotations
 

@@ -155,20 +155,18 @@ def _create_runs(call: Call, job: Document) -> None:
     runs.create(store, prefix, common | own)
     if job["type"] == "FineTuning":
         return  # its steps are not to be seen
-    nodes = {name: str(uuid.uuid4()) for name in job["plan"]["nodes"]}
-    for name, node_id in nodes.items():
-        node = {"id": node_id, "parent": job["name"], "title": name, "node": name, "type": runs.RUN_TYPES["node"]}
-        runs.create(store, prefix, common | node)
+    nodes: dict[str, str] = {}
     for step in job["plan"]["steps"]:
-        child = {
-            "id": str(uuid.uuid4()),
-            "parent": nodes[step["node"]],
-            "title": step["name"],
-            "step": step["name"],
-            "type": runs.RUN_TYPES["step"],
-            "target": step["machines"]["cluster"],
-        }
-        runs.create(store, prefix, common | child)
+        name, child = step["node"], common | {"id": str(uuid.uuid4()), "title": step["name"], "step": step["name"]}
+        child |= {"type": runs.RUN_TYPES["step"], "target": step["machines"]["cluster"]}
+        if name not in job["plan"]["nodes"]:
+            runs.create(store, prefix, child | {"parent": job["name"], "node": name})
+            continue
+        if name not in nodes:
+            nodes[name] = str(uuid.uuid4())
+            node = {"id": nodes[name], "parent": job["name"], "title": name, "node": name}
+            runs.create(store, prefix, common | node | {"type": runs.RUN_TYPES["node"]})
+        runs.create(store, prefix, child | {"parent": nodes[name]})
 
 
 def get_job(call: Call, name: str, **_: str) -> Response:

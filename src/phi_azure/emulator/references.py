@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
 from phi_azure.emulator.wire import Call, Scope, WireError
+
+if TYPE_CHECKING:
+    from phi_azure.emulator.store import Document
 
 _ANY_CASE = re.IGNORECASE
 _CONTAINERS = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
@@ -15,15 +19,18 @@ _PATH = re.compile(
     _ANY_CASE,
 )
 _ASSET = re.compile(
-    r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+/(data|models)/([^/]+)/versions/([^/]+)", _ANY_CASE
+    r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+"
+    r"/(data|models|codes|components|environments)/([^/]+)/versions/([^/]+)",
+    _ANY_CASE,
 )
 _SHORT = re.compile(r"azureml:(?!/)([^:/]+):([^:/]+)")
 _LOCATED = re.compile(
     r"azureml://locations/([^/]+)/workspaces/([^/]+)/(data|models)/([^/]+)/versions/([^/]+)", _ANY_CASE
 )
 _REGISTRY = re.compile(
-    r"azureml://registries/([^/]+)/(models|components)/([^/]+)(?:/(versions|labels)/([^/]+))?", _ANY_CASE
+    r"azureml://registries/([^/]+)/(models|components|environments)/([^/]+)(?:/(versions|labels)/([^/]+))?", _ANY_CASE
 )
+_BLOB = re.compile(r"https://([^./]+)\.blob\.core\.windows\.net(?::443)?/([^/]+)/(.+)", _ANY_CASE)
 _OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", _ANY_CASE)
 
 
@@ -37,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """A model or component of a registry; no version means the latest."""
+    """A model, component or environment of a registry; no version means the latest."""
 
     registry: str
     kind: str
@@ -68,6 +75,14 @@ def datastore_path(uri: str) -> Place | None:
     return Place(_CONTAINERS[match[1].lower()], match[2].strip("/"))
 
 
+def blob_url(call: Call, uri: str) -> Place | None:
+    """Reads the address of a blob or of a folder of blobs in the emulator's account, or returns None."""
+    match = _BLOB.fullmatch(uri)
+    if match is None or match[1].lower() != call.emulator.account:
+        return None
+    return Place(match[2], match[3].strip("/"))
+
+
 def elsewhere(call: Call, uri: str) -> Call:
     """Returns the call as if it were made in the workspace that an id with a location names; else as it is.
 
@@ -84,13 +99,19 @@ def elsewhere(call: Call, uri: str) -> Call:
 
 
 def asset(uri: str, kind: str) -> tuple[str, str] | None:
-    """Reads a data or model id of this workspace as (name, version), or returns None."""
+    """Reads an id of this workspace's asset of a kind as (name, version), or returns None."""
     if match := _ASSET.fullmatch(uri):
         return (match[2], match[3]) if match[1].lower() == kind else None
     if match := _LOCATED.fullmatch(uri):
         return (match[4], match[5]) if match[3].lower() == kind else None
     match = _SHORT.fullmatch(uri)
     return (match[1], match[2]) if match else None
+
+
+def document(call: Call, uri: str, kind: str) -> Document | None:
+    """Returns what is known of an asset of this workspace, or None."""
+    found = asset(uri, kind)
+    return call.emulator.store.get(kind, f"{call.scope.key}{found[0]}/{found[1]}") if found else None
 
 
 def locate(call: Call, uri: str, *, what: str) -> Place:
@@ -118,10 +139,8 @@ def _place(call: Call, uri: str) -> Place | None:
     if entry and entry.kind == "models":
         return call.emulator.registry_model(entry)
     for kind, field in (("data", "dataUri"), ("models", "modelUri")):
-        if found := asset(uri, kind):
-            document = call.emulator.store.get(kind, f"{call.scope.key}{found[0]}/{found[1]}")
-            if document:
-                return _place(call, document["properties"][field])
+        if found := document(call, uri, kind):
+            return _place(call, found["properties"][field])
     if output := job_output(uri):
         job = call.emulator.store.get("job", call.scope.key + output[0])
         target = (job or {}).get("output_places", {}).get(output[1])

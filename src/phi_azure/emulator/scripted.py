@@ -48,7 +48,12 @@ class ScriptedRunner:
         """Gives a job its script, with the faults that are to happen to it, and writes the notice into its log."""
         name = job["name"]
         self._played.add(name if name in self.by_name else "")
-        script = self.by_name.get(name, self.script).with_faults(call.emulator.faults.take("job", name))
+        given = self.by_name.get(name, self.script)
+        steps = [step["name"] for step in job["plan"]["steps"]]
+        if strangers := given.strangers(steps):
+            said = f"The script of the test is wrong: there is no step {strangers[0]!r}; there are {', '.join(steps)}."
+            raise WireError(400, "UserError", said, inner="ScriptInvalid")
+        script = given.with_faults(call.emulator.faults.take("job", name))
         key = call.scope.key + name
         # not in the job's own document, which every request reads and many write
         self._scripts[key.lower()] = call.emulator.store.put("script", key, dataclasses.asdict(script))

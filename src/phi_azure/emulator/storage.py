@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+UPLOADS = "upload-"  # how the containers begin that code is uploaded to, each asset's its own
 _SIGNATURE = base64.b64encode(b"signed by the phi_azure emulator").decode().replace("+", "%2B").replace("=", "%3D")
 VERSION = "2023-11-03"  # of the service, for a request that names none
 _DELEGATED = "skoid=00000000-0000-4000-8000-000000000066"  # signed with the service's identity, not with a key
@@ -132,7 +133,7 @@ def _authorise(call: Call, account: str) -> None:
 
 def _known_container(call: Call, container: str) -> None:
     known = {DEFAULT_CONTAINER, ARTIFACT_CONTAINER}
-    if container not in known and not container.startswith("registry-"):
+    if container not in known and not container.startswith(("registry-", UPLOADS)):
         raise StorageError(404, "ContainerNotFound", "The specified container does not exist.")
     if container.startswith("registry-"):
         call.emulator.registry_files(container)
