@@ -435,7 +435,9 @@ class Run:
         if self.status == "Completed" or not self._keeps_checkpoints:
             return None
         training = training_of(self._step_records()) or self._record
-        return f"`phi-azure resume {self.name}` goes on from its last checkpoint." if training.started else None
+        if not training.started or training.status == "Completed":  # the step that failed came after it
+            return None
+        return f"`phi-azure resume {self.name}` goes on from its last checkpoint."
 
     def _run_id_of(self, step: str | None, *, required: bool = True) -> str | None:
         """Returns the id of a step, or of what trains; None where it is not there yet and not `required`."""

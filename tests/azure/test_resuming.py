@@ -32,3 +32,14 @@ def test_keeps_the_job_and_asks_for_the_checkpoint() -> None:
             }
         },
     }
+
+
+def test_leaves_nodes_alone_that_train_nothing() -> None:
+    """A command takes no checkpoint, and would be refused with an input that it does not have."""
+    judging = {"type": "command", "inputs": {"model": {"value": "${{parent.jobs.training.outputs.model}}"}}}
+    training = {"type": "pipeline", "inputs": {}}
+
+    body = resumed_body({"jobType": "Pipeline", "jobs": {"training": training, "judging": judging}}, "tone-0a1b2c")
+
+    assert body["jobs"]["judging"] == judging
+    assert "resume_from_checkpoint" in body["jobs"]["training"]["inputs"]

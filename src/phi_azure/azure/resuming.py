@@ -59,6 +59,8 @@ def resumed_body(properties: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _node(node: dict[str, Any]) -> dict[str, Any]:
+    if node.get("type") == "command":  # it trains nothing, and takes no such input
+        return node
     flag = {"resume_from_checkpoint": {"value": "true", "job_input_type": "literal"}}
     return {**node, "inputs": {**(node.get("inputs") or {}), **flag}}
 
