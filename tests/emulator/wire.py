@@ -33,6 +33,7 @@ VERSIONS = {  # the api-version that azure-ai-ml 1.35.2 sends for each collectio
     "models": "2023-08-01-preview",
     "onlineEndpoints": "2022-02-01-preview",
     "deployments": "2023-04-01-preview",
+    "schedules": "2023-06-01-preview",
     "serverlessEndpoints": "2024-01-01-preview",
 }
 

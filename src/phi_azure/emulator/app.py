@@ -28,6 +28,7 @@ from phi_azure.emulator import (
     neighbours,
     operations,
     registry,
+    schedules,
     serverless,
     storage,
     tracking,
@@ -69,6 +70,7 @@ ROUTES: list[Route] = [
         components,
         registry,
         jobs,
+        schedules,
         history,
         tracking,
         endpoints,
@@ -259,6 +261,7 @@ class Emulator:
                     access.require(call, spell(request.path))
                 if scope.workspace:
                     workspaces.require_workspace(call)
+                    schedules.come_due(call)
             return route.answer(call, **arguments)
         except WireError as error:
             return answer(error.body(self.region, self.clock.now()), error.status)

@@ -210,7 +210,7 @@ def _shown(call: Call, run: Document) -> Document:
         "status": run["status"],
         "startTimeUtc": _time(run["started"]),
         "endTimeUtc": _time(run["ended"]),
-        "scheduleId": None,
+        "scheduleId": run.get("schedule"),
         "displayName": run["title"],
         "name": None,
         "dataContainerId": f"dcid.{run['id']}",

@@ -41,13 +41,20 @@ def put_job(call: Call, name: str, **_: str) -> Response:
     with call.emulator.store.transaction():
         existing = call.emulator.store.get("job", call.scope.key + name)
         if existing is None:
-            job = _create(call, name, properties)
+            job = _create(call, name, properties, call.now)
         else:
             _change(call, existing, properties)
             return answer(_shown(call, existing))
     call.emulator.runner.start_job(call, job)
     location = f"https://{MANAGEMENT}{call.scope.id}/jobs/{name}?api-version={call.request.args['api-version']}"
     return answer(_shown(call, settled(call, name)), 201, {"Location": location})
+
+
+def begin(call: Call, name: str, properties: Document, *, at: float, schedule: str) -> None:
+    """Begins a job for a schedule, as of the time at which it was due."""
+    with call.emulator.store.transaction():
+        job = _create(call, name, properties, at, schedule)
+    call.emulator.runner.start_job(call, job)
 
 
 def _change(call: Call, job: Document, properties: Document) -> None:
@@ -75,7 +82,7 @@ def _change(call: Call, job: Document, properties: Document) -> None:
     call.emulator.store.set_labels(key.lower(), "tag", properties.get("tags") or {})
 
 
-def _create(call: Call, name: str, properties: Document) -> Document:
+def _create(call: Call, name: str, properties: Document, at: float, schedule: str | None = None) -> Document:
     finetuning = properties["jobType"].lower() == "finetuning"
     plan = plans.finetuning_plan(call, properties) if finetuning else plans.pipeline_plan(call, properties)
     job: Document = {
@@ -87,8 +94,9 @@ def _create(call: Call, name: str, properties: Document) -> Document:
         "display_name": properties.get("displayName") or name,
         "experiment": properties.get("experimentName") or "Default",
         "archived": False,
-        "created": call.now,
-        "system_data": system_data(call.now),
+        "created": at,
+        "system_data": system_data(at),
+        "schedule": schedule,
         "plan": plan,
         "output_places": {},
         "model": None,
@@ -142,7 +150,8 @@ def _service_properties(call: Call, properties: Document, runner: str) -> Docume
 def _create_runs(call: Call, job: Document) -> None:
     """Writes the job's run and, for a pipeline, those of its nodes and of the steps below them."""
     store, prefix = call.emulator.store, call.scope.key
-    common = {"root": job["name"], "experiment": job["experiment"], "created": call.now}
+    common = {"root": job["name"], "experiment": job["experiment"], "created": job["created"]}
+    common["schedule"] = job["schedule"]
     store.set_labels(prefix + job["name"].lower(), "tag", job["tags"])
     kind = runs.RUN_TYPES["finetuning" if job["type"] == "FineTuning" else "job"]
     own = {

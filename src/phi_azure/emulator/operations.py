@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     Settle = Callable[[Call, str], None]  # brings the resource of a key up to date
 COMPUTE = "computeOperationsStatus"
 MFE = "mfeOperationsStatus"
-_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview", "2023-08-01-preview", "2024-01-01-preview"})
+_VERSIONS = frozenset(
+    {"2022-02-01-preview", "2023-04-01-preview", "2023-06-01-preview", "2023-08-01-preview", "2024-01-01-preview"}
+)
 _OPEN = "open operation"
 _BRISK_LOOKS = 3
 _AZURES_PAUSE_MS = 15_000

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import jobs, runs
+from phi_azure.emulator import jobs, runs, schedules
 from phi_azure.emulator.course import is_untimed
 from phi_azure.emulator.wire import Call, Scope
 
@@ -93,6 +93,8 @@ class State:
     @property
     def jobs(self) -> list[Job]:
         """The jobs, as they stand by the emulator's clock; one without times as the last request found it."""
+        for schedule in self._store.find("schedule"):
+            schedules.come_due(Call(self._emulator, None, Scope(*schedule["scope"])))  # type: ignore[arg-type] # nobody asked
         return [self._job(document) for document in self._oldest_first("job")]
 
     @property
