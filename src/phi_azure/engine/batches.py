@@ -28,6 +28,10 @@ class TokenRows:
         """Returns each row's number of tokens."""
         return [end - start for start, end in zip(self.starts, self.starts[1:], strict=False)]
 
+    def size(self) -> int:
+        """Returns how many bytes they take."""
+        return int(self.ids.nbytes + self.answer.nbytes)
+
     def most_answers(self) -> int:
         """Returns how many tokens are learnt of the row that has most of them."""
         return max(int(part.sum()) for part in self.answer.split(self.lengths()))

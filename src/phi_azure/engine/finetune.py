@@ -15,7 +15,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.events import log
 from phi_azure.engine.finetune_config import NAME, read_config
 from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, whole_folder
-from phi_azure.engine.memory import Fit, Load, fitted, room_on, shape_of
+from phi_azure.engine.memory import GIB, Fit, Load, fitted, give_back_at_once, room_on, shape_of
 from phi_azure.engine.settings import Settings, left_out, read_settings
 from phi_azure.engine.threads import TINY, most_threads
 from phi_azure.engine.training import Training
@@ -107,6 +107,8 @@ def _fitted(base: Path, settings: Settings, rows: _Rows, crew: Crew) -> tuple[Fi
     shape = shape_of(base, settings, read_config(base).get("lora_target_modules"))
     gpu = crew.device.startswith("cuda")
     half = gpu and (settings.precision == "16" or shape.parameters >= TINY)
+    if not gpu and shape.parameters >= TINY:
+        give_back_at_once()
     load = Load(
         weight_bytes=2 if half else 4,
         number_bytes=2 if half else 4,
@@ -115,9 +117,14 @@ def _fitted(base: Path, settings: Settings, rows: _Rows, crew: Crew) -> tuple[Fi
         answers=rows.training.most_answers(),
         checkpointing=False,
         moments=8.0 if settings.optim.startswith("adamw") else 0.1,
+        judged=settings.eval_batch if rows.validation else 0,
+        adds_up=settings.gradient_accumulation_steps > 1,
+        data=sum(part.size() for part in (rows.training, rows.validation) if part),
+        on_gpu=gpu,
     )
     room = room_on("cuda" if gpu else "cpu")
     fit = fitted(shape, load, room if gpu or room is None else room // crew.size, "on the GPU" if gpu else "here")
+    log(f"memory: {fit.need / GIB:.2f} GiB counted" + (f", {room / GIB:.2f} GiB there" if room else ""))
     if fit.checkpointing:
         log(f"gradient checkpointing is on, {fit.rows} of {settings.train_batch} rows go through at a time: memory")
     if half:

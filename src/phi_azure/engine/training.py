@@ -114,7 +114,7 @@ class Training:
         count = int(self.crew.total([sum(int(answer[:, 1:].sum()) for _, answer in batches)])[0])
         said = 0.0
         for ids, answer in batches:
-            loss, _ = self._forward(ids, answer)
+            loss = self._forward(ids, answer)[0]  # holding on to the predictions would keep their memory
             (loss / max(1, count)).backward()
             said += float(loss.detach())
         self._count_loss(self.crew.total([said])[0], count)
@@ -215,9 +215,10 @@ class Training:
         import torch
 
         loss, count, exact, f1 = 0.0, 0, 0, 0.0
+        size = min(self.settings.eval_batch, self.at_once or self.settings.eval_batch)
         self.model.eval()
         with torch.no_grad():
-            for batch in self.crew.share(even_batches(rows.lengths(), self.settings.eval_batch)):
+            for batch in self.crew.share(even_batches(rows.lengths(), size)):
                 ids, answer = padded(rows, batch, self.device, self.pad_to)
                 part, logits = self._forward(ids, answer)
                 loss, count = loss + float(part), count + int(answer[:, 1:].sum())
