@@ -23,6 +23,7 @@ from phi_azure.cli import run
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
 from phi_azure.emulator.clock import TurnedClock
 from phi_azure.engine.headlines import write_dataset
+from tests import az
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[testing.A
     shutil.copytree(FOLDER, tmp_path / "pipelines")
     write_dataset(tmp_path / "pipelines", train=20, validation=5, test=20)
     with testing.azure() as handle:
-        ids = {"subscription_id": handle.subscription_id, "resource_group": handle.resource_group}
-        config = {**ids, "workspace_name": handle.workspace}
-        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        handle.write_config(tmp_path)
         yield handle
 
 
@@ -102,25 +101,8 @@ def test_pipeline_and_schedule_are_read_by_azure(azure: testing.Azure) -> None:
 
 @pytest.fixture
 def client(azure: testing.Azure) -> Any:
-    """Azure's own client of a workspace with the two clusters that the pipeline names."""
-    from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import AmlCompute
-
-    client = MLClient(azure.credential, azure.subscription_id, azure.resource_group, azure.workspace)
-    for name, size in (("gpu-a100", "Standard_NC24ads_A100_v4"), ("cpu-judge", "Standard_DS3_v2")):
-        client.compute.begin_create_or_update(AmlCompute(name=name, size=size, max_instances=1)).result()
-    return client
-
-
-def _submitted(client: Any) -> Any:
-    """Does what `az ml job create --file pipelines/train-compare-register/pipeline.yaml` does."""
-    from azure.ai.ml import load_job
-
-    return client.jobs.create_or_update(load_job("pipelines/train-compare-register/pipeline.yaml"))
-
-
-def _nodes(client: Any, job: str) -> dict[str, Any]:
-    return {node.display_name: node for node in client.jobs.list(parent_job_name=job)}
+    """Azure's own client."""
+    return az.ml_client(azure)
 
 
 def test_pipeline_is_submitted_and_followed_to_its_end(
@@ -129,13 +111,13 @@ def test_pipeline_is_submitted_and_followed_to_its_end(
     """It trains, then judges; the verdict, the model and the log of each node are there, and phi-azure shows it all."""
     azure.jobs.script(queued="5m", runs="1h", steps={"judging": {"runs": "10m", "log": ["better than base"]}})
 
-    job = _submitted(client)
+    job = az.create_job(client)
     seen = []
     for minutes in (0, 6, 50, 10):
         azure.clock.turn(60 * minutes)
-        states = [node.status for node in _nodes(client, job.name).values()]
+        states = [node.status for node in az.nodes(client, job.name).values()]
         seen.append((client.jobs.get(job.name).status, states))
-    judging = _nodes(client, job.name)["judging"].name
+    judging = az.nodes(client, job.name)["judging"].name
     client.jobs.download(judging, output_name="verdict", download_path="verdict")
     client.jobs.download(job.name, output_name="trained_model", download_path="model")
     client.jobs.download(judging, download_path="judging")
@@ -165,12 +147,12 @@ def test_gate_that_says_no_fails_the_pipeline(
         queued=0, runs=0, fails_in="judging", error="GateNotPassed: label 0.71, at least 0.9 was asked for"
     )
 
-    job = _submitted(client)
+    job = az.create_job(client)
     ended = client.jobs.get(job.name)
     code = run(["wait", job.name])
 
     assert ended.status == "Failed"
-    assert {name: node.status for name, node in _nodes(client, job.name).items()} == {
+    assert {name: node.status for name, node in az.nodes(client, job.name).items()} == {
         "training": "Completed",
         "judging": "Failed",
     }
@@ -186,29 +168,28 @@ def test_gate_that_says_no_fails_the_pipeline(
 def test_pipeline_is_cancelled_with_its_nodes(client: Any, azure: testing.Azure) -> None:
     """By `phi-azure cancel`, as any run."""
     azure.jobs.script(queued=0, runs="1h")
-    job = _submitted(client)
+    job = az.create_job(client)
 
     code = run(["cancel", job.name])
 
     assert code == 0
     assert client.jobs.get(job.name).status == "Canceled"
-    assert {node.status for node in _nodes(client, job.name).values()} == {"Canceled"}
+    assert {node.status for node in az.nodes(client, job.name).values()} == {"Canceled"}
 
 
 def test_schedule_is_made_and_makes_jobs(client: Any, azure: testing.Azure) -> None:
     """Every Monday at three one job, until it is disabled; shown, listed, triggered by hand, enabled, deleted."""
-    from azure.ai.ml.entities._load_functions import load_schedule
     from azure.core.exceptions import ResourceNotFoundError
 
     for name in ("train", "validation", "test"):
         rows = Path(f"pipelines/{name}.jsonl").read_bytes()
         azure.emulator.blobs.put_bytes(DEFAULT_CONTAINER, f"headlines/{name}.jsonl", rows)
 
-    schedule = client.schedules.begin_create_or_update(load_schedule("pipelines/scheduled-retraining.yaml")).result()
+    schedule = az.create_schedule(client)
     at_once = list(client.jobs.list())
     azure.clock.turn(14 * 24 * 3600)
     made = list(client.jobs.list())
-    ended = client.jobs.get(made[-1].name), _nodes(client, made[-1].name)
+    ended = client.jobs.get(made[-1].name), az.nodes(client, made[-1].name)
     by_hand = client.schedules.trigger("headlines-weekly").job_name
     client.schedules.begin_disable("headlines-weekly").result()
     off = list(client.schedules.list()), client.schedules.get("headlines-weekly").is_enabled

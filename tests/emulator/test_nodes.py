@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from phi_azure.emulator import local_command
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
 from phi_azure.emulator.clock import TurnedClock
 from phi_azure.emulator.course import Script
@@ -193,3 +194,13 @@ def test_wrong_node_is_refused(path: str, value: Any, said: str, busy: Wire) -> 
     assert refused.status_code == 400
     assert said.format(SCOPE.id) in everything
     assert busy("GET", "jobs/some").status_code == 404
+
+
+def test_line_of_a_command_has_its_inputs_in_it_and_leaves_out_what_is_not_given() -> None:
+    """Paths of this machine are quoted where the shell would take them apart."""
+    command = "run ${{inputs.rows}} $[[--times ${{inputs.times}}]] $[[--word ${{inputs.word}}]] > ${{outputs.made}}"
+    step = {"command": command, "inputs": {"rows": {"place": ["c", "p"]}, "times": "3"}}
+
+    *_, line = local_command.line(step, {"rows": "/a b/rows", "times": "3"}, {"made": "/out"})
+
+    assert " ".join(line.split()) == "run '/a b/rows' --times 3 > /out"

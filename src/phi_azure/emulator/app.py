@@ -167,12 +167,12 @@ class Emulator:
         self._map = _url_map()
 
     @classmethod
-    def of_state(cls, state: Path) -> Emulator:
-        """Opens the state that another process works on, without a hand in its jobs."""
+    def of_state(cls, state: Path, runner: Runner | None = None) -> Emulator:
+        """Opens the state that another process works on; without a runner, without a hand in its jobs."""
         known = Store(state)
         settings = known.get("settings", "emulator") or {}
         known.close()
-        return cls(state, region=settings.get("region", "eastus2"), weights=settings.get("weights"))
+        return cls(state, runner, region=settings.get("region", "eastus2"), weights=settings.get("weights"))
 
     def _remember(self) -> None:
         """Keeps what the supervisors of jobs must know too."""

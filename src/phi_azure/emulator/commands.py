@@ -19,7 +19,9 @@ _NAME = re.compile(r"\$\{\{(inputs|outputs)\.([^}]+)\}\}")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 
 
-def of_node(call: Call, name: str, node: Document, given: Values, job: Document) -> tuple[list[Document], Sources]:
+def of_node(
+    call: Call, name: str, node: Document, job: Document, made: Mapping[str, Sources]
+) -> tuple[list[Document], Sources]:
     """Returns the node as the one step that it is, with its outputs, or refuses it with all that is wrong with it."""
     component = references.document(call, str(node["componentId"]), "components")
     if component is None:
@@ -27,6 +29,7 @@ def of_node(call: Call, name: str, node: Document, given: Values, job: Document)
         raise invalid(said, "ComponentNotFound")
     spec = component["properties"]["componentSpec"]
     known = spec.get("inputs") or {}
+    given = inputs.values(call, node, job.get("inputs") or {}, made, known)
     inputs.refuse([*_missing(known, given), *inputs.problems(given, known, spec["name"])])
     defaults = {key: str(facts["default"]) for key, facts in known.items() if facts.get("default") is not None}
     code = _code(call, spec)

@@ -40,9 +40,25 @@ def needs(node: Document) -> set[str]:
     return {match[1] for match in bound if match}
 
 
-def values(call: Call, node: Document, of_pipeline: Document, made: Mapping[str, Sources]) -> Values:
-    """Returns what a node is given; `made` are the outputs of the nodes before it."""
-    return {name: _value(call, name, given, of_pipeline, made) for name, given in (node.get("inputs") or {}).items()}
+def values(
+    call: Call, node: Document, of_pipeline: Document, made: Mapping[str, Sources], known: Document | None = None
+) -> Values:
+    """Returns what a node is given.
+
+    Args:
+        call: the request.
+        node: as the job's body has it.
+        of_pipeline: the inputs of the pipeline.
+        made: the outputs of the nodes before it.
+        known: of its component's inputs those that may be left out, by being bound to one that the pipeline leaves out.
+    """
+    found: Values = {}
+    for name, given in (node.get("inputs") or {}).items():
+        match = _OF_PIPELINE.fullmatch(_bound(given))
+        optional = bool(((known or {}).get(name) or {}).get("optional"))
+        if not (match and optional and of_pipeline.get(match[1]) is None):
+            found[name] = _value(call, name, given, of_pipeline, made)
+    return found
 
 
 def problems(given: Values, known: dict[str, Document], component: str) -> list[str]:

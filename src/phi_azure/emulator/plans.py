@@ -25,11 +25,11 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
     made: dict[str, Sources] = {}
     for name in _in_order(nodes):
         node = nodes[name]
-        given = inputs.values(call, node, properties.get("inputs") or {}, made)
         if references.asset(str(node.get("componentId")), "components"):
-            steps, made[name] = commands.of_node(call, name, node, given, properties)
+            steps, made[name] = commands.of_node(call, name, node, properties, made)
         else:
             _require_chat_completion(name, node)
+            given = inputs.values(call, node, properties.get("inputs") or {}, made)
             steps, made[name] = chat_completion.of_node(call, given, name)
             plan["nodes"].append(name)
         bound = _bindings(name, node, made[name], properties.get("outputs") or {})

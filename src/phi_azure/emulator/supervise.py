@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import jobs, runs
+from phi_azure.emulator import jobs, local_command, runs
 from phi_azure.emulator.app import Emulator
-from phi_azure.emulator.blobs import DEFAULT_CONTAINER
-from phi_azure.emulator.engine import folder_of
-from phi_azure.emulator.processes import identity
+from phi_azure.emulator.blobs import DEFAULT_CONTAINER, Blob
+from phi_azure.emulator.engine import EngineRunner, folder_of
+from phi_azure.emulator.network import serve
+from phi_azure.emulator.processes import end, identity
 from phi_azure.emulator.wire import Call, Scope
 
 if TYPE_CHECKING:
@@ -84,11 +85,14 @@ class Supervisor:
         """Leaves what a node has made, and completes it; the job itself comes to its end with its last node."""
         if self.job["plan"]["steps"][-1]["node"] == node["node"]:
             self._set(own[0], "Finalizing")
-        for output in self.job["plan"]["outputs"]:
-            if runs.of_node(own, output["node"])["id"] == node["id"]:
-                self._leave_output(output, node)
+        for output in self._outputs_of(own, node):
+            self._leave_output(output, node)
         if node["parent"]:
             self._set(node, "Completed")
+
+    def _outputs_of(self, own: list[Document], node: Document) -> list[Document]:
+        outputs: list[Document] = self.job["plan"]["outputs"]
+        return [output for output in outputs if runs.of_node(own, output["node"])["id"] == node["id"]]
 
     def _set(self, run: Document, status: str, error: Document | None = None) -> None:
         runs.set_status(self.store, run, status, time.time(), error)
@@ -134,6 +138,52 @@ class Supervisor:
     def _step(self, step: Document, run: Document) -> None:
         self._check_cancelled()
         self._set(run, "Running")
+        if "command" in step:
+            self._run_command(step, run)
+        else:
+            self._run_engine(step, run)
+        runs.write_log(self.store, run, "The activity completed successfully. Finalizing run...")
+        if run["step"] and not run["node"]:  # a node ends when its outputs are there
+            self._set(run, "Completed")
+
+    def _run_command(self, step: Document, run: Document) -> None:
+        """Runs a command of the user's, which finds this state in Azure's place; what a failed one wrote stays."""
+        place = self.folder / "commands" / step["name"]
+        inputs = {name: self._input(step, name, value) for name, value in step["inputs"].items()}
+        outputs = {name: str(self.folder / "outputs" / step["name"] / name) for name in step["outputs"]}
+        local_command.make_room(outputs, step["outputs"])
+        code = place / "code"
+        code.mkdir(parents=True, exist_ok=True)
+        if step["code"]:
+            container, prefix = step["code"]
+            self.emulator.blobs.materialise(container, prefix, code)
+        python = local_command.make_python(place / "python")
+        variables = local_command.environment(self.call.scope, self.job, run["id"], step, python)
+        with serve(self.emulator) as server, runs.log_path(self.store, run).open("ab") as log:
+            process = subprocess.Popen(
+                local_command.line(step, inputs, outputs),
+                cwd=code,
+                env=variables | server.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            worker = identity(process.pid)
+            self.store.change("job", self.key, lambda doc: doc.update(worker=worker))
+            while (exit_code := process.poll()) is None:
+                if self._is_cancelled():
+                    end(worker)
+                    runs.write_log(self.store, run, "The job was cancelled.")
+                    raise CancelledError
+                time.sleep(_LOOK)
+        if exit_code != 0:
+            own = runs.of_job(self.store, self.call.scope.key, self.job["name"])
+            for output in self._outputs_of(own, run):
+                self._leave_output(output, run)
+            raise StepError("UserError", _said_of(exit_code, runs.log_path(self.store, run)))
+
+    def _run_engine(self, step: Document, run: Document) -> None:
         spec = self._spec(step)
         file = self.folder / f"{step['name']}.json"
         file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
@@ -154,13 +204,10 @@ class Supervisor:
             self._take(events.read(), run)
         if code != 0:
             raise self._failure(code, events, run)
-        runs.write_log(self.store, run, "The activity completed successfully. Finalizing run...")
-        if run["step"]:
-            self._set(run, "Completed")
 
     def _spec(self, step: Document) -> Document:
         outputs = {name: str(self.folder / "outputs" / step["name"] / name) for name in step["outputs"]}
-        inputs = {name: self._input(name, value) for name, value in step["inputs"].items()}
+        inputs = {name: self._input(step, name, value) for name, value in step["inputs"].items()}
         events = self.folder / f"{step['name']}.events.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "work").mkdir(exist_ok=True)
@@ -174,12 +221,12 @@ class Supervisor:
             "events": str(events),
         }
 
-    def _input(self, name: str, value: Any) -> str:
+    def _input(self, step: Document, name: str, value: Any) -> str:
         if isinstance(value, str):
             return value
         if "step" in value:
             return str(self.folder / "outputs" / value["step"] / value["output"])
-        target = self.folder / "inputs" / name  # one copy for all steps: they only read
+        target = self.folder / "inputs" / (step["node"] or "job") / name  # one copy for all steps: they only read
         container, prefix = value["place"]
         return str(self.emulator.blobs.materialise(container, prefix, target))
 
@@ -229,7 +276,10 @@ class Supervisor:
     def _leave_output(self, output: Document, node: Document) -> None:
         prefix = jobs.output_prefix(self.job, output, node["id"])
         made = self.folder / "outputs" / output["step"] / output["of_step"]
-        self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, made)
+        if made.is_file():
+            self.emulator.blobs.put(Blob(DEFAULT_CONTAINER, prefix, made))
+        else:
+            self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, made)
         jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])
 
 
@@ -255,6 +305,15 @@ class Events:
         return new
 
 
+def _said_of(exit_code: int, log: Path) -> str:
+    """Returns what is said of a command that failed: Azure's words, and the last line of its log."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    said = f"Execution failed. User process 'bash' exited with status code {exit_code}. "
+    return (
+        said + "Please check log file 'user_logs/std_log.txt' for error details." + f" Error: {lines[-1]}" * bool(lines)
+    )
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
@@ -266,7 +325,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def main(state: str, scope: str, job: str) -> None:
     """Runs a job of the emulator whose state lies in a folder."""
-    emulator = Emulator.of_state(Path(state))
+    emulator = Emulator.of_state(Path(state), EngineRunner())  # a command may make endpoints, and jobs of its own
     try:
         Supervisor(emulator, Scope(*scope.split("/")), job).run()
     finally:
