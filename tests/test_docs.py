@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import click
 import pytest
 import yaml
 
 from phi_azure import FineTune, testing
-from phi_azure.cli import group, run
-from phi_azure.cli.session import Session
+from phi_azure.cli import run
 from phi_azure.engine.headlines import write_dataset
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path != DOCS / "testing.md")  # that one has tests of its own
 WRITTEN = [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "pipelines" / "README.md"]
+HERE = [page for page in PAGES if "\n  local: true\n" in page.read_text(encoding="utf-8")]
 ASKING = {"submit", "deploy", "down", "resume", "sweep", "cancel", "traffic"}
 """Verbs that ask before they act; nobody can answer here, so that --yes is added."""
 _FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
@@ -48,14 +48,19 @@ class Block:
 
 @dataclass
 class Reader:
-    """Does what a page says, in a folder of its own; keeps what the last block of commands has printed."""
+    """Does what a page says, in a folder of its own; keeps what the last block has printed."""
 
     capsys: pytest.CaptureFixture[str]
-    acts: bool = True
-    """Whether there is an Azure; without one commands are parsed, and Python brings its own."""
     run_name: str = "RUN"
     printed: str = ""
     done: list[str] = field(default_factory=list)
+
+    def read_page(self, page: Path) -> None:
+        """Does what comes before a page, then all of it."""
+        for line in settings(page).get("before", []):
+            self.command(line)
+        for block in blocks(page):
+            self.read(block)
 
     def read(self, block: Block) -> None:
         """Runs, writes, parses or compares one block."""
@@ -67,9 +72,10 @@ class Reader:
         self.printed = ""
         for line in block.text.replace("\\\n", " ").splitlines():
             if line.startswith("phi-azure "):
-                self._command(line)
+                self.command(line)
 
-    def _command(self, line: str) -> None:
+    def command(self, line: str) -> None:
+        """Runs a line of commands, which ends with the exit code that is said behind it."""
         wanted = int(found[1]) if (found := _EXIT.search(line)) else 0
         for part in line.partition(" #")[0].split("&&"):
             code = self._one(shlex.split(part)[1:])
@@ -79,11 +85,6 @@ class Reader:
 
     def _one(self, words: list[str]) -> int:
         words = [self.run_name if word == "RUN" else word for word in words]
-        if not self.acts:
-            command = group.get_command(click.Context(group), words[0])
-            assert command is not None
-            command.make_context(words[0], words[1:], obj=Session())
-            return 0
         asks = words[0] in ASKING and not {"--yes", "-y"} & set(words)
         code = run([*words, "--yes"] if asks else words)
         said = self.capsys.readouterr()
@@ -93,10 +94,11 @@ class Reader:
         return code
 
     def _text(self, block: Block) -> None:
-        if block.title:
-            assert all(shlex.split(line) for line in block.text.splitlines())
+        if block.title:  # a table of cron: when, where, and the command
+            for line in block.text.splitlines():
+                self.command("phi-azure " + line.partition("phi-azure ")[2].replace("/srv/phi/", ""))
             return
-        assert self.done[-1:] == ["bash"], "a text block shows what the commands before it print"
+        assert self.done[-1:] in (["bash"], ["python"]), "a text block shows what the block before it prints"
         parts = [re.escape(part.strip()) for part in " ".join(block.text.split()).split("...")]
         told = " ".join(self.printed.split())
         assert re.search(".*?".join(parts), told), f"printed was:\n{self.printed}"
@@ -109,12 +111,13 @@ class Reader:
             FineTune.from_yaml(path)
 
     def _python(self, block: Block) -> None:
-        if block.title:
-            Path(block.title).write_text(block.text, encoding="utf-8")
-            ast.parse(block.text)
+        if "testing.azure(" in block.text:  # there is one emulator in a process, and this block brings its own
+            done = subprocess.run([sys.executable, "-c", block.text], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            self.printed = done.stdout
         else:
             exec(compile(block.text, f"line {block.line}", "exec"), {"__name__": "__main__"})
-            self.capsys.readouterr()
+            self.printed = self.capsys.readouterr().out
 
     def _json(self, block: Block) -> None:
         for line in block.text.splitlines():
@@ -131,41 +134,76 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(found[2], found[3], body, text.count("\n", 0, found.start()) + 1)
 
 
+def by_name(page: Path) -> str:
+    """Returns what a page is called in the list of tests."""
+    return str(page.relative_to(DOCS))
+
+
 def settings(page: Path) -> dict[str, Any]:
-    """Returns what the head of a page says of its tests: the Azure that it needs, how jobs go, what models answer."""
+    """Returns what the head of a page says of its tests.
+
+    The Azure that it needs, or that it is read on this machine (`local`); how jobs go, what models answer, which
+    deployments fail; commands that come before the page.
+    """
     found = re.match(r"---\n(.*?)\n---\n", page.read_text(encoding="utf-8"), re.DOTALL)
     head: dict[str, Any] = yaml.safe_load(found[1]) if found else {}
     said: dict[str, Any] = head.get("test", {})
     return said
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_page_does_what_it_says(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Commands end with the exit code that is said and print what is shown; Python runs; files are read."""
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Reader:
+    """Reads pages in an empty folder but for rows."""
     monkeypatch.chdir(tmp_path)
     for name, value in {"COLUMNS": "100", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PHI_AZURE_LOCAL", raising=False)
     write_dataset(tmp_path, train=100, validation=20, test=30)
+    return Reader(capsys)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in HERE], ids=by_name)
+def test_page_does_what_it_says(page: Path, reader: Reader, tmp_path: Path) -> None:
+    """Commands end with the exit code that is said and print what is shown; Python runs; files are read."""
     said = settings(page)
-    if said.get("azure") is False:
-        _read(Reader(capsys, acts=False), page)
-        return
     with testing.azure(**said.get("azure", {})) as azure:
-        ids = {"subscription_id": azure.subscription_id, "resource_group": azure.resource_group}
-        (tmp_path / "config.json").write_text(json.dumps({**ids, "workspace_name": azure.workspace}), encoding="utf-8")
+        azure.write_config(tmp_path)
         if "script" in said:
             azure.jobs.script(**said["script"])
         for where, answer in said.get("answers", {}).items():
             azure.reply(lambda _, answer=answer: answer, None if where == "all" else where)  # type: ignore[misc]
-        _read(Reader(capsys), page)
+        for where, fault in said.get("faults", {}).items():
+            azure.faults.add(fault, where)
+        with hurried(azure) if "faults" in said else nullcontext():
+            reader.read_page(page)
 
 
-def _read(reader: Reader, page: Path) -> None:
-    for block in blocks(page):
-        reader.read(block)
+@contextmanager
+def hurried(azure: testing.Azure) -> Iterator[None]:
+    """Turns the clock of Azure while commands wait by their own: what fails after ten minutes fails in a second."""
+    over = Event()
+
+    def turn() -> None:
+        while not over.wait(0.1):
+            azure.clock.turn(60)
+
+    turning = Thread(target=turn)
+    turning.start()
+    try:
+        yield
+    finally:
+        over.set()
+        turning.join()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("page", HERE, ids=by_name)
+def test_page_does_on_this_machine_what_it_says(page: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where a model is really trained and exported."""
+    pytest.importorskip("onnxruntime_genai", reason="the extra `edge` is not installed")
+    monkeypatch.setenv("PHI_AZURE_LOCAL", "1")
+
+    reader.read_page(page)
 
 
 def test_site_is_built_without_a_warning(tmp_path: Path) -> None:
