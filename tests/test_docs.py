@@ -1,4 +1,4 @@
-"""Every page of the documentation works: commands and Python are run against the emulator, links lead somewhere."""
+"""README and documentation work: commands and Python are run against the emulator, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from phi_azure import FineTune, testing
-from phi_azure.cli import run
+from phi_azure.cli import VERBS, run
 from phi_azure.engine.headlines import write_dataset
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for path in DOCS.rglob("*.md") if path != DOCS / "testing.md")  # that one has tests of its own
+APART = DOCS / "testing.md"  # it has tests of its own
+PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if path != APART)]
 WRITTEN = [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "pipelines" / "README.md"]
 HERE = [page for page in PAGES if "\n  local: true\n" in page.read_text(encoding="utf-8")]
 ASKING = {"submit", "deploy", "down", "resume", "sweep", "cancel", "traffic"}
@@ -136,7 +137,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def by_name(page: Path) -> str:
     """Returns what a page is called in the list of tests."""
-    return str(page.relative_to(DOCS))
+    return str(page.relative_to(ROOT))
 
 
 def settings(page: Path) -> dict[str, Any]:
@@ -206,6 +207,13 @@ def test_page_does_on_this_machine_what_it_says(page: Path, reader: Reader, monk
     reader.read_page(page)
 
 
+def test_commands_are_all_told() -> None:
+    """No verb is left out of the page that has a line for each."""
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+
+    assert not [verb for verb in VERBS if not re.search(rf"^\|.*`{verb}\b.*\|.*\|$", text, re.MULTILINE)]
+
+
 def test_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """`make docs` holds every link, anchor, docstring and page of the navigation to what there is."""
     pytest.importorskip("mkdocs", reason="the extra `dev` is not installed")
@@ -234,7 +242,7 @@ def _foreign(page: Path) -> list[str]:
     return re.findall(r"<(?:script|img|link)[^>]+(?:src|href)=\"?(https?://[^\s\">]+)", page.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", WRITTEN, ids=by_name)
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link of a page names a file that is there, or one that is made; an anchor is a heading of it."""
     made = {f"docs/{name}" for name in _made_pages()}
