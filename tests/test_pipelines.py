@@ -188,6 +188,7 @@ def test_schedule_is_made_and_makes_jobs(client: Any, azure: testing.Azure) -> N
     schedule = az.create_schedule(client)
     at_once = list(client.jobs.list())
     azure.clock.turn(14 * 24 * 3600)
+    there = len(azure.state.jobs)
     made = list(client.jobs.list())
     ended = client.jobs.get(made[-1].name), az.nodes(client, made[-1].name)
     by_hand = client.schedules.trigger("headlines-weekly").job_name
@@ -201,7 +202,7 @@ def test_schedule_is_made_and_makes_jobs(client: Any, azure: testing.Azure) -> N
     client.schedules.begin_delete("headlines-weekly").result()
 
     assert (schedule.provisioning_state, schedule.display_name) == ("Succeeded", "Headlines, trained anew every Monday")
-    assert at_once == []
+    assert (at_once, there) == ([], 2)
     due = [datetime.strptime(job.display_name, "headlines-weekly-%Y%m%dT%H%M%S%z") for job in made]
     assert [(at.strftime("%A"), at.hour, at.minute) for at in due] == [("Monday", 3, 0)] * 2
     assert (ended[0].status, list(ended[1])) == ("Running", ["training", "judging"])

@@ -8,19 +8,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from phi_azure.emulator import runs
+from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator.engine import EngineRunner
 from phi_azure.emulator.local_command import make_python
+from phi_azure.emulator.processes import is_alive
 from phi_azure.emulator.supervise import Supervisor
 from tests.emulator import bodies
 from tests.emulator.wire import SCOPE, Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
-
-    from phi_azure.emulator.app import Emulator
 
 ASKING = """
 import os, sys, urllib.request
@@ -34,8 +35,8 @@ Path(sys.argv[2]).write_text(Path(sys.argv[1]).read_text() * int(sys.argv[3]))
 """
 
 
-def supervise(emulator: Emulator, wire: Wire, command: str) -> list[Any]:
-    """Runs a pipeline of one command to its end; returns the job's run, then that of the node."""
+def submit(emulator: Emulator, wire: Wire, command: str) -> None:
+    """Sends a pipeline of one command."""
     bodies.upload(emulator)
     emulator.blobs.put_bytes(DEFAULT_CONTAINER, "up/code/ask.py", ASKING.encode())
     wire("PUT", "computes/gpu", bodies.COMPUTE)
@@ -63,8 +64,11 @@ def supervise(emulator: Emulator, wire: Wire, command: str) -> list[Any]:
     made = wire("PUT", "jobs/some", bodies.changed(body, "properties/outputs", {}))
     assert made.status_code == 201, made.json
 
-    Supervisor(emulator, SCOPE, "some").run()
 
+def supervise(emulator: Emulator, wire: Wire, command: str) -> list[Any]:
+    """Runs a pipeline of one command to its end; returns the job's run, then that of the node."""
+    submit(emulator, wire, command)
+    Supervisor(emulator, SCOPE, "some").run()
     return runs.of_job(emulator.store, SCOPE.key, "some")
 
 
@@ -134,3 +138,20 @@ def test_python_of_a_command_sees_this_package_and_keeps_what_is_installed_to_it
     source = next(index for index, entry in enumerate(path) if entry and home.startswith(f"{entry}/"))
     assert prefix == str(folder)
     assert own < source
+
+
+@pytest.mark.engine
+def test_command_does_not_outlive_an_emulator_that_keeps_nothing(tmp_path: Path) -> None:
+    """Whoever ends the supervisor ends the command, and what that has started."""
+    emulator = Emulator(tmp_path / "state", EngineRunner(keep=False))
+    submit(emulator, Wire(emulator), "echo $$ > ${{outputs.made}}; sleep 600 & wait")
+    deadline = time.monotonic() + 60
+    while not (worker := (emulator.store.get("job", f"{SCOPE.key}some") or {}).get("worker")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before = is_alive(worker)
+
+    emulator.close()
+
+    assert before
+    assert not is_alive(worker)

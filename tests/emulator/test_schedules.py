@@ -102,6 +102,17 @@ def test_job_of_a_schedule_begins_when_it_was_due(busy: Wire) -> None:
     assert run["schedule"] == "daily"
 
 
+def test_engine_that_was_away_makes_up_for_one_job_alone(busy: Wire) -> None:
+    """The last one that was due: all of them would train side by side."""
+    put(busy, trigger=DAILY | {"startTime": at(busy, 1)})
+    busy.emulator.runner.name = "engine"
+
+    turn(busy, 5 * DAY)
+
+    assert len(jobs(busy)) == 1
+    assert jobs(busy)[0][:8] == at(busy, 0)[:10].replace("-", "")
+
+
 def test_disabled_schedule_makes_no_job(busy: Wire) -> None:
     """Enabled again it goes on with the next time, and makes up for nothing."""
     put(busy, isEnabled=False)

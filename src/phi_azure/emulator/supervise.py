@@ -171,12 +171,14 @@ class Supervisor:
             )
             worker = identity(process.pid)
             self.store.change("job", self.key, lambda doc: doc.update(worker=worker))
-            while (exit_code := process.poll()) is None:
-                if self._is_cancelled():
-                    end(worker)
-                    runs.write_log(self.store, run, "The job was cancelled.")
-                    raise CancelledError
-                time.sleep(_LOOK)
+            try:
+                while (exit_code := process.poll()) is None:
+                    if self._is_cancelled():
+                        runs.write_log(self.store, run, "The job was cancelled.")
+                        raise CancelledError
+                    time.sleep(_LOOK)
+            finally:
+                end(worker)  # neither one that is cancelled goes on, nor one whose supervisor is asked to end
         if exit_code != 0:
             own = runs.of_job(self.store, self.call.scope.key, self.job["name"])
             for output in self._outputs_of(own, run):
@@ -324,7 +326,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def main(state: str, scope: str, job: str) -> None:
-    """Runs a job of the emulator whose state lies in a folder."""
+    """Runs a job of the emulator whose state lies in a folder; asked to end, it ends what it has started."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     emulator = Emulator.of_state(Path(state), EngineRunner())  # a command may make endpoints, and jobs of its own
     try:
         Supervisor(emulator, Scope(*scope.split("/")), job).run()
