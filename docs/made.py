@@ -219,7 +219,7 @@ def notebook(source: Path) -> tuple[str, dict[str, str]]:
     for cell in cells:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts += [text, ""]
+            parts += [text.replace("](../docs/", "](../"), ""]  # the site begins with docs/
             continue
         parts += ["```python", text, "```", ""]
         for output in cell["outputs"]:
