@@ -11,6 +11,7 @@ import pytest
 
 from phi_azure import edge
 from phi_azure.engine import phi_tiny
+from phi_azure.errors import ConfigError
 from tests.edge.folders import TOKENIZER
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 
 
-def write_model(folder: Path, **shape: Any) -> Path:
-    """Writes a Phi-3 with random weights in bfloat16, and phi-tiny's words."""
+def write_model(folder: Path, kind: str = "Phi3", **shape: Any) -> Path:
+    """Writes a Phi-3, or another, with random weights in bfloat16, and phi-tiny's words."""
     import torch
-    from transformers import Phi3Config, Phi3ForCausalLM
+    import transformers
 
     torch.manual_seed(0)
     tokens = {"vocab_size": 2048, "bos_token_id": 1, "eos_token_id": 2046, "pad_token_id": 2043}
@@ -70,7 +71,8 @@ def write_model(folder: Path, **shape: Any) -> Path:
         "num_hidden_layers": 2,
         "initializer_range": 0.3,
     }
-    Phi3ForCausalLM(Phi3Config(**tokens, **sizes, **shape)).to(torch.bfloat16).save_pretrained(str(folder))
+    config = getattr(transformers, f"{kind}Config")(**tokens, **sizes, **shape)
+    getattr(transformers, f"{kind}ForCausalLM")(config).to(torch.bfloat16).save_pretrained(str(folder))
     for name in TOKENIZER:
         shutil.copyfile(phi_tiny.path() / name, folder / name)
     return folder
@@ -91,3 +93,23 @@ def test_each_phi_says_the_same_tokens_in_onnx(tmp_path: Path, name: str) -> Non
             wanted = answer(reference, {"messages": messages, "max_tokens": 12}, lambda _: None)
             assert list(player.ask(messages, max_tokens=12).ids or ()) == wanted["ids"]
     assert json.loads((model / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_a_mixture_of_experts_is_merged_and_what_cannot_run_it_says_why(tmp_path: Path) -> None:
+    """Phi-3.5-MoE's architecture: the merged folder says every token; ONNX and GGUF name what is missing and the way."""
+    model = write_model(tmp_path / "model", "Phimoe", num_attention_heads=4, num_key_value_heads=2, num_local_experts=4)
+
+    made = edge.export(model, tmp_path / "merged", edge.Order(to="merged"), edge.Trial(limit=2, max_tokens=8))
+    refused = {}
+    for to in ("onnx", "ollama", "foundry-local"):
+        with pytest.raises(ConfigError) as error:
+            edge.export(model, tmp_path / to, edge.Order(to=to))
+        refused[to] = (str(error.value), str(error.value.remedy))
+
+    assert made.proof is not None
+    assert (made.proof.agreement.exact, made.proof.agreement.template) == (2, 2)
+    assert "on CUDA alone" in refused["onnx"][0]
+    assert refused["foundry-local"] == refused["onnx"]
+    assert "sparse mixing" in refused["ollama"][0]
+    assert all("--to merged" in remedy for _, remedy in refused.values())
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "merged"}

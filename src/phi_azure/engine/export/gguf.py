@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import tensors
-from phi_azure.engine.export.missing import need
+from phi_azure.engine.export.missing import MissingError, need
 from phi_azure.engine.export.sources import read_json
 from phi_azure.engine.template import load_chat_tokenizer
 
@@ -65,6 +65,13 @@ def write(home: Path, file: Path, name: str, precision: str) -> None:
     """
     need({"gguf": "gguf", "tokenizers": "tokenizers", "jinja2": "jinja2"}, "a GGUF file")
     config = read_json(home / "config.json")
+    if config.get("model_type") == "phimoe":
+        # with llama.cpp's weights in its place, a random model's likeliest token was the same at 10 % of the positions
+        raise MissingError(
+            "llama.cpp, and so Ollama, adds the two experts of Phi-3.5-MoE (phimoe) by a softmax of both, which weighs "
+            "them one together; the model itself gives each nearly one (sparse mixing). Its answers would be others.",
+            "Take --to merged for transformers or vLLM, or tune Phi-3.5-mini or Phi-4-mini for the device.",
+        )
     if config.get("model_type") != "phi3":
         raise UserError(
             f"GGUF is written here for Phi-3, 3.5 and 4-mini (model_type phi3), not for {config.get('model_type')}. "
@@ -91,7 +98,8 @@ def context_of(home: Path) -> int:
     """Returns how many tokens a GGUF is to be run with, at most 4,096.
 
     llama.cpp takes the long rotary factors of a Phi whenever it is run with more than the model's original length, and
-    transformers only when a conversation is that long: below it both say the same.
+    transformers only when a conversation is that long: below it both say the same. It rounds the length up to a
+    multiple of 256, so that a model made shorter than that for a trial always gets its long factors.
     """
     config = read_json(home / "config.json")
     return min(int(config.get("original_max_position_embeddings") or config["max_position_embeddings"]), 4096)

@@ -52,7 +52,16 @@ def build(home: Path, out: Path, precision: str, provider: str) -> None:
 
     Raises:
         UserError: its builder does not know this model.
+        MissingError: it knows it on other machines alone.
     """
+    kind = str(read_json(home / "config.json").get("model_type"))
+    if kind == "phimoe":
+        raise MissingError(
+            "ONNX Runtime calculates a mixture of experts (phimoe, Phi-3.5-MoE) on CUDA alone, and onnxruntime-genai's "
+            "builder makes it in int4 alone, of Microsoft's own folder, whose class is PhiMoEForCausalLM.",
+            "Take --to merged for transformers or vLLM; or let onnxruntime-genai-cuda's builder try the folder on a "
+            "machine with an NVIDIA GPU: python -m onnxruntime_genai.models.builder -m DIR -o OUT -p int4 -e cuda",
+        )
     set_up_libraries()
     from onnxruntime_genai.models import builder
 
@@ -62,7 +71,6 @@ def build(home: Path, out: Path, precision: str, provider: str) -> None:
     try:
         builder.create_model(*where, **builder.parse_extra_options(*where, []))
     except (NotImplementedError, ValueError, KeyError, AttributeError) as error:
-        kind = str(read_json(home / "config.json").get("model_type"))
         why = str(error).replace(str(home), kind)
         raise UserError(
             f"ONNX Runtime GenAI's builder cannot make {precision} for {provider} of a {kind}: {why}"
