@@ -48,12 +48,17 @@ def of_node(
     return [step], {output: [name, output] for output in outputs}
 
 
+def ports(command: str) -> list[tuple[str, str]]:
+    """Returns what a command names in ${{ }}: inputs or outputs, and which."""
+    return _NAME.findall(command)
+
+
 def line(command: str, given: Mapping[str, str], outputs: Mapping[str, str]) -> str:
     """Returns a command with its inputs and outputs in it; a part in $[[ ]] goes where an input of it is not given."""
     there = {"inputs": given, "outputs": outputs}
 
     def keep(match: re.Match[str]) -> str:
-        whole = all(port in there[side] for side, port in _NAME.findall(match[1]))
+        whole = all(port in there[side] for side, port in ports(match[1]))
         return match[1] if whole else ""
 
     return _NAME.sub(lambda match: str(there[match[1]][match[2]]), _OPTIONAL.sub(keep, command))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import assets, inputs, references, storage
+from phi_azure.emulator import assets, commands, inputs, references, storage
 from phi_azure.emulator.assets import MEMBERS, Kind
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, MapOf, Object, Word, require
 from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, page
@@ -81,7 +80,6 @@ CODES = Kind("codes", "Code", _CODE_BODY, "codeUri")
 ENVIRONMENTS = Kind("environments", "Environment", _ENVIRONMENT_BODY, None)
 COMPONENTS = Kind("components", "Component", _COMPONENT_BODY, "componentSpec")
 _LITERALS = frozenset({"string", "number", "integer", "boolean"})
-_NAMED = re.compile(r"\$\{\{(inputs|outputs)\.([^}]+)\}\}")
 
 
 def begin_upload(call: Call, name: str, version: str, **_: str) -> Response:
@@ -157,7 +155,7 @@ def _problems(call: Call, spec: Document) -> Iterator[str]:
         for port, facts in (spec.get(side) or {}).items():
             if facts["type"] not in inputs.DATA_TYPES | _LITERALS:
                 yield f"{side}.{port}: the emulator does not know the type '{facts['type']}'."
-    for side, port in _NAMED.findall(spec["command"]):
+    for side, port in commands.ports(spec["command"]):
         if port not in (spec.get(side) or {}):
             yield f"command: there is no '{port}' among the {side}."
     if spec.get("distribution"):
