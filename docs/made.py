@@ -214,7 +214,7 @@ def job_files() -> str:
 def notebook(source: Path) -> tuple[str, dict[str, str]]:
     """A notebook with the outputs that are kept in it, and its pictures by name."""
     cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-    where = f"`notebooks/{source.name}`, as it was executed: one cell decides whether Azure or this machine answers."
+    where = f"`notebooks/{source.name}`, as it was executed on one machine, without Azure."
     parts, pictures = [], {}
     for cell in cells:
         text = "".join(cell["source"])
@@ -229,7 +229,7 @@ def notebook(source: Path) -> tuple[str, dict[str, str]]:
                 pictures[name] = "".join(data["image/svg+xml"])
                 parts += [f"![what the cell shows]({name})", ""]
             elif "text/html" in data and "<script" not in "".join(data["text/html"]):
-                parts += [f"<div>{' '.join(''.join(data['text/html']).split())}</div>", ""]
+                parts += [f"<div>{_one_line(''.join(data['text/html']))}</div>", ""]
             else:
                 parts += ["```text", "".join(output.get("text") or data["text/plain"]).rstrip(), "```", ""]
     title, _, rest = "\n".join(parts).partition("\n")
@@ -245,6 +245,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/errors.md": errors_page,
     "reference/emulator.md": emulator_page,
 }
+
+
+def _one_line(html: str) -> str:
+    """Returns HTML that Markdown takes as one block: without line ends, but for those that are meant to be seen."""
+    shown = re.split(r"(<pre.*?</pre>)", html, flags=re.DOTALL)
+    return "".join(part.replace("\n", "&#10;") if part.startswith("<pre") else " ".join(part.split()) for part in shown)
 
 
 def _error_types(module: Any) -> Iterator[type[Any]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,8 @@ def test_site_is_built_without_a_warning(tmp_path: Path) -> None:
     } <= pages
     text = (tmp_path / "site" / "reference" / "python.html").read_text(encoding="utf-8")
     assert text.count("doc doc-heading") > 60
+    shown = unescape((tmp_path / "site" / "notebooks" / "02_managed_compute.html").read_text(encoding="utf-8"))
+    assert re.search(r"^✓ storage  .*\n✓ right to upload  ", shown, re.MULTILINE), "lines of a report run together"
     assert not [page for page in pages if _foreign(tmp_path / "site" / page)]
 
 
