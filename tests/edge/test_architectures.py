@@ -96,7 +96,7 @@ def test_each_phi_says_the_same_tokens_in_onnx(tmp_path: Path, name: str) -> Non
 
 
 def test_a_mixture_of_experts_is_merged_and_what_cannot_run_it_says_why(tmp_path: Path) -> None:
-    """Phi-3.5-MoE's architecture: the merged folder says every token; ONNX and GGUF name what is missing and the way."""
+    """Phi-3.5-MoE's architecture: merged it says every token; ONNX and GGUF name what is missing, and the way."""
     model = write_model(tmp_path / "model", "Phimoe", num_attention_heads=4, num_key_value_heads=2, num_local_experts=4)
 
     made = edge.export(model, tmp_path / "merged", edge.Order(to="merged"), edge.Trial(limit=2, max_tokens=8))
