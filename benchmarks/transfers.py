@@ -6,7 +6,7 @@ The emulator runs in a process of its own; each client runs in a process of its 
 A cut is a kill -9 of the downloading process at a random byte.
 
 Two cores bound the factor here: 2 GiB cost our client and the emulator 8.4 s of them at least (MD5 2.8 s, TLS 1.1 s,
-copies between kernel and process), 4.2 s if both never rested, where azure-ai-ml takes 15 to 17 s. A virtual machine
+copies between kernel and process), 4.2 s if both never rested, where azure-ai-ml takes 15 to 21 s. A virtual machine
 that lends its free memory to its host adds up to 4 s to either client, for the disk cache that it has to take back.
 """
 

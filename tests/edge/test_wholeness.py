@@ -100,3 +100,18 @@ def test_what_lies_at_the_target_stays_unless_it_is_forced(azure_folder: Path, t
     assert not (tmp_path / "out" / "mine.txt").exists()
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_export_was_about_to_replace_comes_back(azure_folder: Path, tmp_path: Path) -> None:
+    """Between taking the old export away and putting the new one there, a kill loses neither for good."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    left = tmp_path / f".out.{dead.pid}.tmp"
+    (left / "replaced" / "out").mkdir(parents=True)
+    (left / "replaced" / "out" / "mine.txt").write_text("mine")
+
+    with pytest.raises(ConfigError, match="holds something"):
+        edge.export(azure_folder, tmp_path / "out", edge.Order(to="adapter"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"

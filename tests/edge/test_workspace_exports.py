@@ -28,9 +28,7 @@ def registered(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PHI_AZURE_LOCAL", raising=False)
-    names = ("subscription_id", "resource_group")
-    ids = {name: getattr(emulator, name) for name in names} | {"workspace_name": emulator.workspace}
-    (tmp_path / "config.json").write_text(json.dumps(ids), encoding="utf-8")
+    emulator.write_config(tmp_path)
     workspace.ml_client.models.create_or_update(
         Model(name="tuned", path=str(azure_folder / "mlflow_model_folder"), type="mlflow_model")
     )

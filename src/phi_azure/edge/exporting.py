@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Format = Literal["merged", "adapter", "onnx", "ollama", "foundry-local"]
 FORMATS: tuple[Format, ...] = ("onnx", "merged", "adapter", "ollama", "foundry-local")
+_REPLACED = "replaced"  # in a draft: what its target held
 NOT_PASSED = "not-passed"
 OnSide = Callable[[str], "OnBatchProgress"]
 """Is given what happens next, and returns whom to tell how far it is."""
@@ -121,6 +122,7 @@ def export(
     """
     order, on_side = order or Order(), on_side or _untold
     out = _named(out)
+    _clear_after_killed(out)
     refuse_target(out, force=force)
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder.")
@@ -240,17 +242,25 @@ def _size(folder: Path) -> int:
 
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
-    """Gives a hidden folder beside the target, and removes it, as well as those that killed exports left behind."""
+    """Gives a hidden folder beside the target, and removes it."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    for left in out.parent.glob(f".{out.name}.*.tmp"):
-        if not _is_alive(left.name.split(".")[-2]):
-            shutil.rmtree(left, ignore_errors=True)
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     draft.mkdir()
     try:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _clear_after_killed(out: Path) -> None:
+    """Removes the drafts of killed exports; what one of them was about to replace goes back to its place."""
+    for left in out.parent.glob(f".{out.name}.*.tmp"):
+        if _is_alive(left.name.split(".")[-2]):
+            continue
+        for old in (left / _REPLACED).glob("*"):
+            if not out.with_name(old.name).exists():
+                old.rename(out.with_name(old.name))
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_alive(pid: str) -> bool:
@@ -266,7 +276,8 @@ def _is_alive(pid: str) -> bool:
 def _put_in_place(made: Path, target: Path, draft: Path) -> None:
     """Renames; what lay there goes into the draft, and with it."""
     if target.exists():
-        target.rename(draft / "replaced")
+        (draft / _REPLACED).mkdir()
+        target.rename(draft / _REPLACED / target.name)
     made.rename(target)
 
 
