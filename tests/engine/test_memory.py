@@ -101,7 +101,7 @@ def most_memory(process: subprocess.Popen[str]) -> float:
 @pytest.mark.parametrize("lora", [True, False], ids=["LoRA", "whole"])
 @pytest.mark.parametrize("name", SMALL)
 def test_count_is_what_training_takes(steps: Steps, name: str, lora: bool) -> None:
-    """Never less, and not much more, of each architecture; libraries are half a GiB of it."""
+    """Never less, and not much more, of each architecture; libraries are 0.6 GiB of it."""
     write_model(steps.home / "base", name)
     write_tokens(steps.home / "data")
     settings: dict[str, Any] = {"apply_lora": str(lora).lower(), "max_steps": "2", "per_device_train_batch_size": "4"}

@@ -30,7 +30,7 @@ GIB = 2**30
 _SLACK = 0.04  # of all: what single operations need for a moment
 _GPU_SLACK = 0.12  # not measured: torch keeps freed blocks of a GPU for later, and rounds them up
 _LOGIT_BYTES = 12  # of one prediction: its share of the softmax and two gradients, in 32 bits
-_LIBRARIES = 0.5 * GIB  # torch, transformers, peft and their kernels, in main memory and on a GPU alike
+_LIBRARIES = 0.6 * GIB  # torch, transformers, peft, their kernels; how much of them is mapped differs by installation
 _MMAP_THRESHOLD, _BLOCK = -3, 2**20  # mallopt's name for it, and bytes
 
 
