@@ -6,7 +6,7 @@ gradient checkpointing (each layer is calculated once more, going back), then wi
 stays that of the whole batch.
 
 Measured on random weights of each Phi's architecture, LoRA and whole, in 32 bits on a CPU (torch 2.13): the count lies
-1 to 14 % above the peak, which leaves out the mapped pages of the weights' file, since they give way. That holds with
+4 to 15 % above the peak, which leaves out the mapped pages of the weights' file, since they give way. That holds with
 `give_back_at_once`. Without it, holes in glibc's heap took up to 47 % more, differently each time.
 """
 
