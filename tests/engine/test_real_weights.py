@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from phi_azure.cli import run
 from phi_azure.engine import __main__ as engine
 from phi_azure.engine import crew, finetune, memory
 from phi_azure.engine.errors import UserError
-from phi_azure.engine.memory import GIB, Fit, Load, Shape
+from phi_azure.engine.memory import GIB, Fit, Judged, Load, Shape
 from phi_azure.engine.settings import read_settings
 from phi_azure.engine.spec import read_spec
 from phi_azure.engine.weights import empty_model
@@ -90,6 +91,26 @@ def test_what_does_not_fit_is_refused_with_figures() -> None:
     assert "GiB on the GPU, one row at a time and with gradient checkpointing; 6.00 GiB are free" in said
     assert "weights               7.19 GiB  3.84 G, 2 bytes each" in said
     assert "LoRA" in said
+
+
+def test_long_validation_rows_are_counted() -> None:
+    """An evaluation whose rows are longer than those that train is what takes most, and is cut with the batch."""
+    load = replace(LONG, tokens=64, judged=Judged(rows=8, tokens=8_192, answers=64))
+
+    fit = memory.fitted(PHI_4_MINI, load, 13 * GIB, "on the GPU")
+
+    assert any("evaluation" in line and f"{fit.rows} rows of 8,192 tokens" in line for line in fit.lines)
+    assert fit.rows == 2
+    assert fit.need > memory.needed(PHI_4_MINI, replace(LONG, tokens=64, rows=fit.rows, checkpointing=True))[0]
+
+
+def test_weights_must_fit_into_main_memory_on_their_way() -> None:
+    """3.8 thousand million weights of two bytes pass where there is room for them, and not where there is less."""
+    memory.refuse_to_load(PHI_4_MINI, 2, 10 * GIB)
+    memory.refuse_to_load(PHI_4_MINI, 2, None)
+
+    with pytest.raises(UserError, match=r"7\.75 GiB are needed, 4\.00 GiB are free"):
+        memory.refuse_to_load(PHI_4_MINI, 2, 4 * GIB)
 
 
 @pytest.mark.engine

@@ -15,7 +15,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.events import log
 from phi_azure.engine.finetune_config import NAME, read_config
 from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, whole_folder
-from phi_azure.engine.memory import GIB, Fit, Load, fitted, give_back_at_once, room_on, shape_of
+from phi_azure.engine.memory import GIB, Fit, Judged, Load, fitted, give_back_at_once, refuse_to_load, room_on, shape_of
 from phi_azure.engine.settings import Settings, left_out, read_settings
 from phi_azure.engine.threads import TINY, most_threads
 from phi_azure.engine.training import Training
@@ -90,6 +90,16 @@ class _Rows:
     validation: TokenRows | None
     pad_to: int
 
+    def longest(self, rows: TokenRows) -> int:
+        """Returns the tokens of the longest row, as it is padded."""
+        return max(self.pad_to, *rows.lengths())
+
+    def judged(self, at_once: int) -> Judged | None:
+        """Returns how much is evaluated at a time; None where there is nothing to evaluate."""
+        if not self.validation:
+            return None
+        return Judged(at_once, self.longest(self.validation), self.validation.most_answers())
+
 
 def _read_rows(data: Path) -> _Rows:
     args = json.loads((data / "preprocess_args.json").read_text(encoding="utf-8"))
@@ -113,17 +123,20 @@ def _fitted(base: Path, settings: Settings, rows: _Rows, crew: Crew) -> tuple[Fi
         weight_bytes=2 if half else 4,
         number_bytes=2 if half else 4,
         rows=settings.train_batch,
-        tokens=max(rows.pad_to, *rows.training.lengths()),
+        tokens=rows.longest(rows.training),
         answers=rows.training.most_answers(),
         checkpointing=False,
         moments=8.0 if settings.optim.startswith("adamw") else 0.1,
-        judged=settings.eval_batch if rows.validation else 0,
+        judged=rows.judged(settings.eval_batch),
         adds_up=settings.gradient_accumulation_steps > 1,
         data=sum(part.size() for part in (rows.training, rows.validation) if part),
         on_gpu=gpu,
     )
     room = room_on("cuda" if gpu else "cpu")
     fit = fitted(shape, load, room if gpu or room is None else room // crew.size, "on the GPU" if gpu else "here")
+    if gpu:
+        here = room_on("cpu")
+        refuse_to_load(shape, 2 if half and settings.lora else 4, here and here // crew.size)
     log(f"memory: {fit.need / GIB:.2f} GiB counted" + (f", {room / GIB:.2f} GiB there" if room else ""))
     if fit.checkpointing:
         log(f"gradient checkpointing is on, {fit.rows} of {settings.train_batch} rows go through at a time: memory")

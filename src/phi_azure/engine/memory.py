@@ -16,7 +16,7 @@ import ctypes
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.weights import empty_model, lora_targets
@@ -85,6 +85,16 @@ class Shape:
         return self.trained >= self.parameters
 
 
+class Judged(NamedTuple):
+    """What is evaluated at a time."""
+
+    rows: int
+    tokens: int
+    """Of the longest row."""
+    answers: int
+    """Most tokens of a row that are judged."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What is trained at a time."""
@@ -101,8 +111,7 @@ class Load:
     checkpointing: bool
     moments: float
     """Bytes that the optimizer keeps for a trained weight."""
-    judged: int = 0
-    """Rows that are evaluated at a time."""
+    judged: Judged | None = None
     adds_up: bool = False
     """Whether several batches make one update: then the gradients stay from one to the next."""
     data: int = 0
@@ -173,7 +182,7 @@ def needed(shape: Shape, load: Load) -> tuple[int, tuple[str, ...]]:
         "gradients": f"{_count(shape.trained)} that are trained",
         "activations": f"{load.rows} rows of {load.tokens:,} tokens{twice}",
         "predictions": f"{load.rows} rows of {load.answers:,} answer tokens, {shape.vocabulary:,} words",
-        "evaluation": f"{load.judged} rows of {load.tokens:,} tokens",
+        "evaluation": f"{load.judged.rows} rows of {load.judged.tokens:,} tokens" if load.judged else "",
     }
     lines = tuple(f"  {name:<17}{_gib(size):>9} GiB  {how.get(name, '')}".rstrip() for name, size in parts.items())
     return total + parts["libraries, slack"], lines
@@ -201,8 +210,9 @@ def _moments(shape: Shape, load: Load) -> list[dict[str, int]]:
     # going back, words that are tied get one gradient as they are read and one as they are said, then the sum
     sums = (2 + load.adds_up) * words if shape.tied else load.adds_up * words
     back = held | {"gradients": gradients, "sums of gradients": sums, "activations": tokens * passing}
-    judged = held | {"evaluation": load.judged * (load.tokens * one + load.answers * shape.vocabulary * 8)}
-    return [{name: size for name, size in moment.items() if size} for moment in (loaded, forth, back, judged)]
+    rows, longest, judged = load.judged or (0, 0, 0)
+    evaluated = held | {"evaluation": rows * (longest * one + judged * shape.vocabulary * 8)}
+    return [{name: size for name, size in moment.items() if size} for moment in (loaded, forth, back, evaluated)]
 
 
 def _layer(shape: Shape, load: Load) -> int:
@@ -234,12 +244,26 @@ def fitted(shape: Shape, load: Load, room: int | None, place: str) -> Fit:
     )
 
 
+def refuse_to_load(shape: Shape, weight_bytes: int, room: int | None) -> None:
+    """Refuses weights that do not fit into main memory, which they pass on their way to a GPU.
+
+    Raises:
+        UserError: with the figures.
+    """
+    need = shape.parameters * weight_bytes + 4 * shape.largest + int(_LIBRARIES)
+    if room is not None and need > room:
+        raise UserError(
+            f"the weights pass through main memory on their way to the GPU: {_gib(need)} GiB are needed, "
+            f"{_gib(room)} GiB are free. End other programs, or take a smaller model."
+        )
+
+
 def _ways(load: Load) -> Iterator[Load]:
     yield load
     rows = load.rows
     while rows >= 1:
         cut = rows < load.rows
-        judged = min(load.judged, rows) if cut else load.judged
+        judged = load.judged._replace(rows=min(load.judged.rows, rows)) if cut and load.judged else load.judged
         yield replace(load, rows=rows, judged=judged, adds_up=load.adds_up or cut, checkpointing=True)
         rows //= 2
 
