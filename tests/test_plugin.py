@@ -104,6 +104,16 @@ def test_unknown_option_is_an_error(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*regoin*"])
 
 
+def test_option_without_a_name_is_an_error(pytester: pytest.Pytester) -> None:
+    """What the marker would not hear is not passed over."""
+    pytester.makepyfile("import pytest\n@pytest.mark.azure_ml('westus')\ndef test_it(azure_ml): ...\n")
+
+    done = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly")
+
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*takes options by name, as in region='westus3', not 'westus'"])
+
+
 def test_plugin_loads_nothing_before_a_fixture_is_asked_for(tmp_path: Path) -> None:
     """Whoever has phi-azure installed does not wait for it whenever pytest starts."""
     load = "import sys, pytest; old = {*sys.modules}; import phi_azure.testing.plugin"

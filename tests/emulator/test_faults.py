@@ -123,6 +123,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("name_taken", "jobs.put_job", r"cannot happen on 'jobs.put_job', only on:\n  endpoints: endpoints.put_endpoint"),
     ("stale_read", "GET /jobs/", "cannot happen on 'GET /jobs/'"),
     ("storage_forbids_keys", "PUT /jobs/", "only on:\n  storage: "),
+    ("not_responding", "PUT /jobs/", "happens to a job; 'PUT /jobs/' is no name of one: write its name"),
+    ("deployment_stuck", "a/b/c", "happens to a deployment; 'a/b/c' is no name of one: write endpoint/deployment"),
 ]
 
 
@@ -131,6 +133,22 @@ def test_fault_that_cannot_happen_is_refused_at_once(name: str, place: str, said
     """A misspelt name or operation is an error where it is written, with what there is."""
     with pytest.raises(ValueError, match=said):
         wire.emulator.faults.add(name, on=place)
+
+
+AMOUNTS: list[tuple[dict[str, Any], str]] = [
+    ({"times": "2"}, "times must be a whole number of at least 1, not '2'"),
+    ({"times": 0}, "times must be a whole number of at least 1, not 0"),
+    ({"skip": -1}, "skip must be a whole number of at least 0, not -1"),
+    ({"share": 7}, "share must be between 0 and 1, not 7"),
+    ({"for_seconds": -5}, "for_seconds must be a number of seconds of at least 0, not -5"),
+]
+
+
+@pytest.mark.parametrize(("amount", "said"), AMOUNTS, ids=[said[:30] for _, said in AMOUNTS])
+def test_fault_of_an_impossible_amount_is_refused_at_once(amount: dict[str, Any], said: str, wire: Wire) -> None:
+    """What could never be counted or timed is an error where it is written."""
+    with pytest.raises(ValueError, match=said):
+        wire.emulator.faults.add("throttled", **amount)
 
 
 # What is answered

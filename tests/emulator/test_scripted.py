@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from phi_azure.emulator.clock import TurnedClock
-from phi_azure.emulator.course import Script
+from phi_azure.emulator.course import Script, Step
 from phi_azure.emulator.scripted import ScriptedRunner
 from tests.emulator import bodies
 from tests.emulator.bodies import changed
@@ -197,6 +197,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"runs": "3 hours"}, "'3 hours' is no duration"),
     ({"queued": -1}, "cannot be negative"),
     ({"status": "Succeeded"}, "no status 'Succeeded'; there are NotStarted"),
+    ({"runs": [1]}, r"\[1\] is no duration; write seconds"),
+    ({"metrics": {"loss": 3.0}}, "the metric 'loss' is 3.0; it takes a list of numbers"),
+    ({"metrics": {"loss": ["a"]}}, r"the metric 'loss' is \['a'\]"),
+    ({"preempted": -1}, "preempted is -1; it takes a whole number of 0 or more"),
     ({"runs": "1m", "steps": {"chat_completion_finetune": "2m"}}, "the steps run for 120 s, the job for 60 s only"),
 ]
 
@@ -218,7 +222,14 @@ def test_script_of_a_step_that_the_job_does_not_have_is_refused(course: dict[str
     refused = wire("PUT", "jobs/some", bodies.PIPELINE)
 
     assert refused.status_code == 400
+    assert wire("GET", "jobs/some").status_code == 404
     assert "there are ft_nlp_common_validation, chat_completion_model_import" in refused.json["error"]["message"]
+
+
+def test_log_may_be_a_text() -> None:
+    """A text is its lines, not its letters."""
+    assert Script(log="one\ntwo").log == ["one", "two"]
+    assert Step(log="one").log == ["one"]
 
 
 # Steps
@@ -342,7 +353,16 @@ def test_clock_does_not_run_backwards() -> None:
     """A turned clock only goes on."""
     clock = TurnedClock(100.0)
 
-    with pytest.raises(ValueError, match="turned back by 1"):
+    with pytest.raises(ValueError, match="cannot be negative: -1"):
         clock.turn(-1)
 
     assert clock.now() == 100.0
+
+
+def test_clock_turns_by_words_too() -> None:
+    """What a script says, the clock understands."""
+    clock = TurnedClock(100.0)
+
+    clock.turn("1h30m")
+
+    assert clock.now() == 5500.0

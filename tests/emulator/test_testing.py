@@ -276,6 +276,33 @@ def test_region_is_the_one_that_was_asked_for() -> None:
     assert found["location"] == "westus3"
 
 
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"runner": "engin"}, "runner: 'engin' is none of scripted, engine"),
+    ({"storage": "key"}, "storage: 'key' is none of keys, identity, refused"),
+    ({"workspaces": {"w": "Projekt"}}, "workspaces: 'Projekt' is none of Default, Hub, Project"),
+    ({"quota": {"nofamily": 3}}, "quota: 'nofamily' is no family of .*standardNCADSA100v4Family"),
+    ({"roles": "Contributor"}, r"roles takes a list, as in \['Contributor'\]"),
+    ({"denied": "a/write"}, r"denied takes a list, as in \['a/write'\]"),
+    (
+        {"denied": ["Microsoft.Foo/bar/write"]},
+        "needs 'Microsoft.Foo/bar/write'; it knows:\n(.|\n)*workspaces/jobs/write",
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "said"), WRONG, ids=[said[:20] for _, said in WRONG])
+def test_option_that_would_do_nothing_is_refused(option: dict[str, Any], said: str) -> None:
+    """A misspelt word is an error where it is written, not a test that tests nothing."""
+    with pytest.raises(ValueError, match=said), on(**option):
+        pass
+
+
+def test_action_may_be_denied_by_a_pattern() -> None:
+    """A star stands for anything, as in Azure's roles."""
+    with on(denied=["Microsoft.MachineLearningServices/workspaces/jobs/*"]) as azure:
+        assert not azure.emulator.access.allows("Microsoft.MachineLearningServices/workspaces/jobs/write")
+
+
 def test_requests_hold_no_secret(azure: Azure, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens, keys, signatures and passwords are in no recorded request: neither header, nor query, nor body."""
     from azure.identity import ClientSecretCredential

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Protocol
 
+from phi_azure.emulator.durations import Duration, seconds_of
+
 
 class Clock(Protocol):
     """Tells the time in seconds since 1970."""
@@ -41,10 +43,13 @@ class TurnedClock:
         """Returns the seconds since 1970, as turned so far."""
         return self._now
 
-    def turn(self, seconds: float) -> None:
-        """Moves the time on; it never runs backwards."""
-        if seconds < 0:
-            raise ValueError(f"time cannot be turned back by {-seconds} s")
+    def turn(self, by: Duration) -> None:
+        """Moves the time on, by seconds or by "90s", "5m", "1h30m"; it never runs backwards.
+
+        Raises:
+            ValueError: it is negative, or no duration.
+        """
+        seconds = seconds_of(by)
         with self._lock:
             self._now += seconds
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import jobs, runs
 from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator.durations import Duration, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from phi_azure.emulator.store import Document
     from phi_azure.emulator.wire import Call
@@ -31,28 +31,10 @@ metadata:
   note: scripted, no model inside
 """
 _MODELS = ("mlflow_model", "custom_model")
-_UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+")
 _NEW_NODE = 300.0  # seconds until another node is there: the middle of what clusters of one node take to grow
 _NO_IMAGE = "Image build failed. For more details, check the log of the step."
 _NO_ANSWER = "The run has not sent a heartbeat in the last 5 minutes."
 _FAILS = "The script of the test says that this step fails."
-Duration = float | str  # seconds, or "90s", "5m", "1h30m"
-
-
-def seconds_of(duration: Duration) -> float:
-    """Returns a duration in seconds.
-
-    Raises:
-        ValueError: it is negative, or no duration.
-    """
-    if not isinstance(duration, str):
-        if duration < 0:
-            raise ValueError(f"a duration cannot be negative: {duration}")
-        return float(duration)
-    if not _DURATION.fullmatch(duration):
-        raise ValueError(f"{duration!r} is no duration; write seconds as a number, or '90s', '5m', '1h30m'")
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|[dhms])", duration))
 
 
 @dataclass(frozen=True)
@@ -63,12 +45,13 @@ class Step:
     """How long it waits for a machine."""
     runs: Duration | None = None
     """How long it runs; None: an equal share of what the job's `runs` leaves to such steps."""
-    log: Sequence[str] = ()
-    """Lines, spread evenly over the time that it runs."""
+    log: Sequence[str] | str = ()
+    """Lines, or a text of several, spread evenly over the time that it runs."""
 
     def __post_init__(self) -> None:
         """Reads the durations."""
-        _set(self, queued=seconds_of(self.queued), runs=None if self.runs is None else seconds_of(self.runs))
+        runs = None if self.runs is None else seconds_of(self.runs)
+        _set(self, queued=seconds_of(self.queued), runs=runs, log=_lines(self.log))
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,8 @@ class Script:
     Completed. Durations are seconds, or "90s", "5m", "1h30m".
 
     Raises:
-        ValueError: a status that Azure does not know, a duration that is none, steps longer than the job.
+        ValueError: a status that Azure does not know, a duration that is none, steps longer than the job, values of a
+            metric that are no list of numbers.
     """
 
     queued: Duration | None = None
@@ -88,8 +72,8 @@ class Script:
     """How long it runs: its steps share this, one after another."""
     metrics: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Values by name, spread evenly over the time that it trains."""
-    log: Sequence[str] = ()
-    """Lines, likewise."""
+    log: Sequence[str] | str = ()
+    """Lines, or a text of several, likewise."""
     fails_in: str | None = None
     """The step that fails, at the end of its time: one of the training's five, or a node that is a command."""
     error: str | None = None
@@ -107,8 +91,12 @@ class Script:
         """Reads the durations, and refuses what no job can do."""
         steps = {name: _step(given) for name, given in self.steps.items()}
         times = {name: None if given is None else seconds_of(given) for name, given in self._times().items()}
-        _set(self, steps=steps, **times)
+        _set(self, steps=steps, log=_lines(self.log), **times)
         _require("status", self.status, STATUSES)
+        for name, values in self.metrics.items():
+            _require_numbers(name, values)
+        if not isinstance(self.preempted, int) or self.preempted < 0:
+            raise ValueError(f"preempted is {self.preempted!r}; it takes a whole number of 0 or more")
         given, whole = sum(seconds_of(step.runs or 0.0) for step in steps.values()), times["runs"]
         if whole is not None and given > whole:
             raise ValueError(f"the steps run for {given:g} s, the job for {whole:g} s only")
@@ -138,6 +126,16 @@ def _step(given: Step | Mapping[str, Any] | Duration) -> Step:
     if isinstance(given, Step):
         return given
     return Step(**given) if isinstance(given, Mapping) else Step(runs=given)
+
+
+def _lines(given: Sequence[str] | str) -> Sequence[str]:
+    return given.splitlines() if isinstance(given, str) else given
+
+
+def _require_numbers(name: str, values: object) -> None:
+    numbers = isinstance(values, Sequence) and all(isinstance(one, (int, float)) for one in values)
+    if not numbers:
+        raise ValueError(f"the metric {name!r} is {values!r}; it takes a list of numbers, as in [3.0, 2.1]")
 
 
 def _require(kind: str, word: str, known: Sequence[str]) -> None:

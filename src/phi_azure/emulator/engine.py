@@ -56,6 +56,9 @@ class EngineRunner:
 
     # Jobs
 
+    def check_job(self, name: str, plan: Document) -> None:
+        """Has nothing against a job: what is wrong with it shows when it runs."""
+
     def start_job(self, call: Call, job: Document) -> None:
         """Starts the job's supervisor, which runs its steps one after another."""
         arguments = [

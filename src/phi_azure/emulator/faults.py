@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+import re
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -180,8 +181,11 @@ class Faults:
         if kind is None:
             known = "\n".join(f"  {each}: {FAULTS[each].says}" for each in FAULTS)
             raise ValueError(f"there is no fault {name!r}; there are:\n{known}")
-        if times is not None and times < 1:
-            raise ValueError(f"{name}: times must be at least 1, not {times}")
+        _refuse_numbers(name, times=times, skip=skip, share=share)
+        for word, given in {"for_seconds": for_seconds, "seconds": seconds, "real_seconds": real_seconds}.items():
+            _refuse_seconds(name, word, given)
+        if kind.what != "request" and not _MAY_BE_A[kind.what].fullmatch(on):
+            raise ValueError(f"{name} happens to a {kind.what}; {on!r} is no name of one: {_NAMED[kind.what]}")
         target = self._target(name, kind, on) if kind.what == "request" else Target(on)
         timed = math.inf if for_seconds is None or name == "stale_read" else self._clock.now() + for_seconds
         counted = times if times or for_seconds is not None else 1
@@ -308,6 +312,22 @@ class Faults:
         return target
 
 
+def _refuse_numbers(name: str, *, times: int | None, skip: int, share: float) -> None:
+    if times is not None and (not isinstance(times, int) or times < 1):
+        raise ValueError(f"{name}: times must be a whole number of at least 1, not {times!r}")
+    if not isinstance(skip, int) or skip < 0:
+        raise ValueError(f"{name}: skip must be a whole number of at least 0, not {skip!r}")
+    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ValueError(f"{name}: share must be between 0 and 1, not {share!r}")
+
+
+def _refuse_seconds(name: str, word: str, given: float | None) -> None:
+    if given is not None and (not isinstance(given, (int, float)) or given < 0):
+        raise ValueError(f"{name}: {word} must be a number of seconds of at least 0, not {given!r}")
+
+
+_NAMED = {"job": "write its name, or * for any", "deployment": "write endpoint/deployment, each with * for any"}
+_MAY_BE_A = {"job": re.compile(r"[^\s/]*"), "deployment": re.compile(r"[^\s/]*(?:/[^\s/]*)?")}
 _GRAMMAR = (
     "write a method, an operation, a part of the path, or several of them, as in 'PUT /jobs/', 'jobs.get_job' or "
     "'GET storage'. Operations:"

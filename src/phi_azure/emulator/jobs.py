@@ -85,6 +85,7 @@ def _change(call: Call, job: Document, properties: Document) -> None:
 def _create(call: Call, name: str, properties: Document, at: float, schedule: str | None = None) -> Document:
     finetuning = properties["jobType"].lower() == "finetuning"
     plan = plans.finetuning_plan(call, properties) if finetuning else plans.pipeline_plan(call, properties)
+    call.emulator.runner.check_job(name, plan)
     job: Document = {
         "name": name,
         "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],

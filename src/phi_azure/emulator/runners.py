@@ -18,6 +18,9 @@ class Runner(Protocol):
 
     name: str
 
+    def check_job(self, name: str, plan: Document) -> None:
+        """Refuses a job that cannot be run, before anything is kept of it."""
+
     def start_job(self, call: Call, job: Document) -> None:
         """Starts a job that was just accepted."""
 

@@ -44,22 +44,27 @@ class ScriptedRunner:
 
     # Jobs
 
+    def check_job(self, name: str, plan: Document) -> None:
+        """Refuses a job whose script names steps that it does not have."""
+        steps = [step["name"] for step in plan["steps"]]
+        if strangers := self._script_of(name).strangers(steps):
+            said = f"The script of the test is wrong: there is no step {strangers[0]!r}; there are {', '.join(steps)}."
+            raise WireError(400, "UserError", said, inner="ScriptInvalid")
+
     def start_job(self, call: Call, job: Document) -> None:
         """Gives a job its script, with the faults that are to happen to it, and writes the notice into its log."""
         name = job["name"]
         self._played.add(name if name in self.by_name else "")
-        given = self.by_name.get(name, self.script)
-        steps = [step["name"] for step in job["plan"]["steps"]]
-        if strangers := given.strangers(steps):
-            said = f"The script of the test is wrong: there is no step {strangers[0]!r}; there are {', '.join(steps)}."
-            raise WireError(400, "UserError", said, inner="ScriptInvalid")
-        script = given.with_faults(call.emulator.faults.take("job", name))
+        script = self._script_of(name).with_faults(call.emulator.faults.take("job", name))
         key = call.scope.key + name
         # not in the job's own document, which every request reads and many write
         self._scripts[key.lower()] = call.emulator.store.put("script", key, dataclasses.asdict(script))
         call.emulator.store.change("job", key, lambda doc: doc.update(reads=0, shown={}))
         for run in runs.of_job(call.emulator.store, call.scope.key, name):
             runs.write_log(call.emulator.store, run, NOTICE)
+
+    def _script_of(self, name: str) -> Script:
+        return self.by_name.get(name, self.script)
 
     def settle_job(self, call: Call, job: Document) -> None:
         """Moves a job on to where its script says that it is by now."""

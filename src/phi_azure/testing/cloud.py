@@ -18,6 +18,7 @@ from phi_azure.emulator.identity import TENANT
 from phi_azure.emulator.local import GROUP, SUBSCRIPTION, WORKSPACE, LocalCredential
 from phi_azure.emulator.network import Interception, intercept
 from phi_azure.emulator.scripted import ScriptedRunner
+from phi_azure.testing import options
 from phi_azure.testing import sent as find
 from phi_azure.testing.sent import ANY
 from phi_azure.testing.state import State
@@ -222,8 +223,11 @@ def azure(
         saved: a folder that `Azure.save` wrote, of which the context begins with a copy.
 
     Raises:
+        ValueError: a runner, role, action, family or kind that there is not.
         AssertionError: at the end, unless an error ends the block; see `Azure.check`.
     """
+    options.require(runner=runner, quota=quota, workspaces=workspaces)
+    allowed = options.access(signed_in=signed_in, tenant=tenant, roles=roles, denied=denied, storage=storage)
     with contextlib.ExitStack() as stack:
         folder = Path(state) if state else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phi-azure-")))
         if saved:
@@ -238,7 +242,7 @@ def azure(
             region=region,
             weights=weights,
             quota=quota,
-            access=Access(signed_in, tenant, tuple(roles), tuple(denied), storage),
+            access=allowed,
             workspaces=workspaces,
             foundry=foundry,
             archived=archived,

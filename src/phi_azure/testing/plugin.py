@@ -59,6 +59,11 @@ def azure_ml(request: pytest.FixtureRequest) -> Iterator[Azure]:
 
     options: dict[str, object] = {}
     for marker in reversed(list(request.node.iter_markers("azure_ml"))):  # of the module first, the test's own last
+        if marker.args:
+            said = ", ".join(map(repr, marker.args))
+            pytest.fail(
+                f"pytest.mark.azure_ml takes options by name, as in region='westus3', not {said}", pytrace=False
+            )
         options |= marker.kwargs
     with azure(**options) as cloud:  # type: ignore[arg-type] # pytest's markers know no types; azure refuses other names
         cloud.checks_at_end = False
