@@ -117,7 +117,7 @@ def test_each_node_leaves_its_outputs_when_it_is_done(busy: Wire) -> None:
     blobs = [blob.name for blob in busy.emulator.blobs.find(DEFAULT_CONTAINER, f"azureml/{judge}/")]
     assert training["status"] == "Running"
     assert training["outputs"]["trained_model"]["uri"].endswith("/azureml/some/trained_model/")
-    assert blobs == [f"azureml/{judge}/made/README.md"]
+    assert blobs == [f"azureml/{judge}/made"]
 
 
 def test_failed_node_fails_the_pipeline_and_is_named(busy: Wire) -> None:
@@ -204,3 +204,62 @@ def test_line_of_a_command_has_its_inputs_in_it_and_leaves_out_what_is_not_given
     *_, line = local_command.line(step, {"rows": "/a b/rows", "times": "3"}, {"made": "/out"})
 
     assert " ".join(line.split()) == "run '/a b/rows' --times 3 > /out"
+
+
+# Where outputs go
+
+
+def test_output_goes_where_it_is_wanted_and_is_registered(busy: Wire) -> None:
+    """A path and a name, of the pipeline's output or of the node's own; the names in a path are filled in."""
+    wanted = "azureml://datastores/${{default_datastore}}/paths/mine/${{name}}/${{output_name}}"
+    body = pipeline(
+        check=command(MADE % ("tune", "mlflow_model_folder"))
+        | {"outputs": {"made": {"uri": f"{wanted}.txt", "name": "words"}}}
+    )
+    model = body["properties"]["outputs"]["trained_model"]
+    model |= {"uri": wanted, "assetName": "ours", "assetVersion": "7"}
+
+    submit(busy, body, queued=0, runs=0)
+    shown = busy("GET", "jobs/some").json["properties"]["outputs"]["trained_model"]
+
+    assert (shown["uri"], shown["assetName"], shown["assetVersion"]) == (
+        "azureml://datastores/workspaceblobstore/paths/mine/some/trained_model/",
+        "ours",
+        "7",
+    )
+    assert (
+        busy("GET", "models/ours/versions/7").json["properties"]["modelUri"].endswith("/paths/mine/some/trained_model")
+    )
+    words = busy("GET", "data/words/versions/1").json["properties"]
+    assert words["dataType"] == "uri_file"
+    assert words["dataUri"].endswith("/made.txt")
+    assert busy.emulator.blobs.get(DEFAULT_CONTAINER, "mine/some/trained_model/MLmodel")
+
+
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    (
+        {"uri": "https://example.org/x"},
+        "outputs.trained_model: the emulator writes to azureml://datastores/workspaceblobstore",
+    ),
+    (
+        {"assetName": "there", "assetVersion": "1"},
+        "outputs.trained_model: version 1 of the models asset there exists already.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wish", "said"), IMPOSSIBLE, ids=["place", "version"])
+def test_output_that_cannot_be_left_is_refused(wish: dict[str, Any], said: str, busy: Wire) -> None:
+    """What would fail after hours of training fails when the job comes."""
+    store = {
+        "modelUri": "azureml://datastores/workspaceblobstore/paths/up/model",
+        "modelType": "custom_model",
+    }
+    busy("PUT", "models/there/versions/1", {"properties": store})
+    body = pipeline()
+    body["properties"]["outputs"]["trained_model"] |= wish
+
+    refused = busy("PUT", "jobs/some", body)
+
+    assert refused.status_code == 400
+    assert said in str(refused.json)

@@ -129,12 +129,13 @@ def model_properties(call: Call, properties: Document) -> Document:
     }
 
 
-def add_model(call: Call, name: str, properties: Document) -> str:
-    """Registers the next version of a model for a job that names its output; returns the version."""
+def add(call: Call, kind: Kind, name: str, properties: Document, version: str | None = None) -> str:
+    """Registers what a job leaves, as the next version unless one is named; returns the version."""
     with call.emulator.store.transaction():
-        version = str(_next_version(_versions(call, MODELS, name)))
-        put_version(call, MODELS, name, version, model_properties(call, properties))
-    return version
+        given = version or str(_next_version(_versions(call, kind, name)))
+        whole = model_properties(call, properties) if kind is MODELS else properties
+        put_version(call, kind, name, given, whole)
+    return given
 
 
 def checked(call: Call, kind: Kind, name: str) -> Document:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import jobs, runs
-from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator import jobs, outputs, runs
 from phi_azure.emulator.durations import Duration, seconds_of
 
 if TYPE_CHECKING:
@@ -419,10 +418,14 @@ class Course:
         for output in self.job["plan"]["outputs"]:
             if runs.of_node(self.runs, output["node"])["id"] != node["id"]:
                 continue
-            prefix = jobs.output_prefix(self.job, output, node["id"])
-            if output["type"] in _MODELS:
-                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/MLmodel", _MLMODEL.encode())
-                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/data/model/README.md", NOTICE.encode())
-            else:
-                blobs.put_bytes(DEFAULT_CONTAINER, f"{prefix}/README.md", NOTICE.encode())
-            jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])
+            place = outputs.place_of(self.job, output, node["id"])
+            for name, text in _made(output["type"]).items():
+                blobs.put_bytes(place.container, f"{place.prefix}{name}", text.encode())
+            outputs.leave(self.call, self.job, output, place)
+
+
+def _made(kind: str) -> Mapping[str, str]:
+    """Returns what lies in an output of a kind: names below its place, and texts."""
+    if kind in _MODELS:
+        return {"/MLmodel": _MLMODEL, "/data/model/README.md": NOTICE}
+    return {"" if kind == "uri_file" else "/README.md": NOTICE}

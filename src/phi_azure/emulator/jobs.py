@@ -6,8 +6,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import assets, chat_completion, job_bodies, plans, references, runs
+from phi_azure.emulator import chat_completion, job_bodies, outputs, plans, references, runs
 from phi_azure.emulator.page.address import address
+from phi_azure.emulator.references import Place
 from phi_azure.emulator.wire import (
     MANAGEMENT,
     WORKSPACE,
@@ -85,6 +86,7 @@ def _change(call: Call, job: Document, properties: Document) -> None:
 def _create(call: Call, name: str, properties: Document, at: float, schedule: str | None = None) -> Document:
     finetuning = properties["jobType"].lower() == "finetuning"
     plan = plans.finetuning_plan(call, properties) if finetuning else plans.pipeline_plan(call, properties)
+    outputs.require_possible(call, plan)
     call.emulator.runner.check_job(name, plan)
     job: Document = {
         "name": name,
@@ -100,6 +102,7 @@ def _create(call: Call, name: str, properties: Document, at: float, schedule: st
         "schedule": schedule,
         "plan": plan,
         "output_places": {},
+        "output_versions": {},
         "model": None,
         "cancel_requested": False,
         "runner": call.emulator.runner.name,
@@ -262,34 +265,6 @@ def require_output(call: Call, name: str, output: str) -> None:
         )
 
 
-def output_prefix(job: Document, output: Document, node_run: str) -> str:
-    """Returns where an output of a node lies: with the job where it is bound to one of its outputs."""
-    return f"azureml/{job['name']}/{output['bound']}" if output["bound"] else f"azureml/{node_run}/{output['name']}"
-
-
-def leave_output(call: Call, job: Document, output: Document, place: list[str]) -> None:
-    """Records where an output lies that is one of the job's, and registers the model that a fine-tuning job names."""
-    if output["bound"] is None:
-        return
-    key = call.scope.key + job["name"]
-    call.emulator.store.change("job", key, lambda doc: doc["output_places"].update({output["bound"]: place}))
-    if job["type"] != "FineTuning":
-        return
-    asset = job["body"]["outputs"]["registered_model"]["assetName"]
-    properties = {
-        "modelUri": f"azureml://datastores/workspaceblobstore/paths/{place[1]}",
-        "modelType": "mlflow_model",
-        "jobName": job["name"],
-        "tags": job["tags"],
-        "properties": {
-            "baseModelId": job["body"]["fineTuningDetails"]["model"]["uri"],
-            "_fineTuningJobType": job["properties"]["_fineTuningJobType"],
-        },
-    }
-    version = assets.add_model(call, asset, properties)
-    call.emulator.store.change("job", key, lambda doc: doc.update(model={"name": asset, "version": version}))
-
-
 def settled(call: Call, name: str) -> Document:
     """Brings a job up to date with its runner, and returns it."""
     job = call.emulator.store.get("job", call.scope.key + name)
@@ -361,13 +336,13 @@ def _output(job: Document, name: str, given: Document, old: bool) -> Document:
     place = job["output_places"].get(name)
     shown = {
         "description": None,
-        "uri": f"azureml://datastores/workspaceblobstore/paths/{place[1]}/" if place else None,
+        "uri": outputs.uri_of(Place(*place), given["jobOutputType"]) if place else None,
         "assetName": given.get("assetName"),
         "mode": "ReadWriteMount",
         "jobOutputType": given["jobOutputType"],
     }
     if old or job["type"] == "Pipeline":
-        shown |= {"assetVersion": None, "pathOnCompute": None, "autoDeleteSetting": None}
+        shown |= {"assetVersion": job["output_versions"].get(name), "pathOnCompute": None, "autoDeleteSetting": None}
     if name == "registered_model" and job["model"]:
         shown |= {"assetName": job["model"]["name"], "assetVersion": job["model"]["version"]}
     return shown

@@ -38,7 +38,8 @@ def pipeline_plan(call: Call, properties: Document) -> Document:
         for output, (step, of_step) in made[name].items():
             kind = kinds[step][of_step]
             where = {"node": name, "step": step, "of_step": of_step}
-            plan["outputs"].append(where | {"name": output, "type": kind, "bound": bound.get(output)})
+            own = {"name": output, "type": kind, "bound": bound.get(output)}
+            plan["outputs"].append(where | own | _wish(node, properties, own))
     _require_different([step["name"] for step in plan["steps"]])
     return plan
 
@@ -56,6 +57,17 @@ def _in_order(nodes: dict[str, Document]) -> list[str]:
             raise invalid(f"The nodes {', '.join(n for n in nodes if n not in ordered)} wait for one another.")
         ordered.append(ready[0])
     return ordered
+
+
+def _wish(node: Document, properties: Document, output: Document) -> Document:
+    """Returns where an output shall go and what it shall be called: as the pipeline says, else as the node does."""
+    of_node = (node.get("outputs") or {}).get(output["name"]) or {}
+    of_pipeline = ((properties.get("outputs") or {}).get(output["bound"]) or {}) if output["bound"] else {}
+    return {
+        "uri": of_pipeline.get("uri") or of_node.get("uri"),
+        "asset": of_pipeline.get("assetName") or of_node.get("name"),
+        "version": of_pipeline.get("assetVersion") or of_node.get("version"),
+    }
 
 
 def _require_different(names: list[str]) -> None:

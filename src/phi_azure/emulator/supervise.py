@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import jobs, local_command, runs
+from phi_azure.emulator import jobs, local_command, outputs, runs
 from phi_azure.emulator.app import Emulator
-from phi_azure.emulator.blobs import DEFAULT_CONTAINER, Blob
+from phi_azure.emulator.blobs import Blob
 from phi_azure.emulator.engine import EngineRunner, folder_of
 from phi_azure.emulator.network import serve
 from phi_azure.emulator.processes import end, identity
@@ -276,13 +276,13 @@ class Supervisor:
             raise CancelledError
 
     def _leave_output(self, output: Document, node: Document) -> None:
-        prefix = jobs.output_prefix(self.job, output, node["id"])
+        place = outputs.place_of(self.job, output, node["id"])
         made = self.folder / "outputs" / output["step"] / output["of_step"]
         if made.is_file():
-            self.emulator.blobs.put(Blob(DEFAULT_CONTAINER, prefix, made))
+            self.emulator.blobs.put(Blob(place.container, place.prefix, made))
         else:
-            self.emulator.blobs.put_folder(DEFAULT_CONTAINER, prefix, made)
-        jobs.leave_output(self.call, self.job, output, [DEFAULT_CONTAINER, prefix])
+            self.emulator.blobs.put_folder(place.container, place.prefix, made)
+        outputs.leave(self.call, self.job, output, place)
 
 
 class Events:
