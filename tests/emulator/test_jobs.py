@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.ai.ml import Input, dsl
+from azure.ai.ml import Input, command, dsl
 from azure.ai.ml.entities import AmlCompute, Data
 from azure.ai.ml.exceptions import JobException
 from azure.ai.ml.finetuning import FineTuningTaskType, create_finetuning_job
@@ -290,3 +290,12 @@ def test_other_job_of_the_same_name_is_refused(client: Any, model: str, asset: s
 
     with pytest.raises(HttpResponseError, match=r"already exists.*fineTuningDetails cannot be changed"):
         client.jobs.create_or_update(other)
+
+
+def test_job_of_one_command_is_told_what_runs_here(client: Any, cluster: str) -> None:
+    """The client sends it in a version of its own; the answer is about the job, not about that version."""
+    image = "azureml://registries/azureml/environments/python-sdk-v2/versions/1"
+    alone = command(command="echo hi", environment=image, compute=cluster)
+
+    with pytest.raises(HttpResponseError, match="it runs a command as a node of a pipeline"):
+        client.jobs.create_or_update(alone)

@@ -202,3 +202,45 @@ def test_missing_schedule_is_not_found(busy: Wire) -> None:
     """Shown, 404; taken away, 204."""
     assert busy("GET", "schedules/none").status_code == 404
     assert busy("DELETE", "schedules/none").status_code == 204
+
+
+def test_schedule_of_a_job_that_there_is_makes_it_again(busy: Wire) -> None:
+    """The job is named, not written out, as azure-ai-ml does for `create_job="some"`."""
+    busy("PUT", "jobs/some", bodies.PIPELINE)
+    put(busy, action={"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": "some"}})
+    turn(busy, DAY)
+
+    made = busy("GET", "jobs", version="2024-01-01-preview", query={"scheduled": "true"}).json["value"]
+
+    assert [job["properties"]["jobs"] for job in made] == [bodies.PIPELINE["properties"]["jobs"]] * 2
+
+
+def test_schedule_of_a_job_that_there_is_not_is_refused(busy: Wire) -> None:
+    """A misspelt name is an error when the schedule is made."""
+    action = {"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": "other"}}
+
+    refused = busy("PUT", "schedules/daily", {"properties": {**SCHEDULE["properties"], "action": action}})
+
+    assert refused.status_code == 400
+    assert "job other was not found" in str(refused.json)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({"scheduled": "true"}, 1),
+        ({"scheduled": "false"}, 1),
+        ({"scheduleId": "daily"}, 1),
+        ({"scheduleId": "other"}, 0),
+        ({}, 2),
+    ],
+    ids=["made by some", "made by none", "made by it", "made by another", "all"],
+)
+def test_jobs_are_listed_by_schedule(asked: dict[str, str], count: int, busy: Wire) -> None:
+    """Those that some schedule made, those that none made, those of one."""
+    busy("PUT", "jobs/some", bodies.PIPELINE)
+    put(busy)
+
+    found = busy("GET", "jobs", version="2024-01-01-preview", query=asked).json["value"]
+
+    assert len(found) == count

@@ -88,7 +88,8 @@ def checked(call: Call, body: Document) -> Document:
         raise WireError(
             400,
             "UserError",
-            f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}.",
+            f"The emulator runs Pipeline and FineTuning jobs, not {properties.get('jobType')!r}; "
+            "it runs a command as a node of a pipeline.",
             inner="RequestInvalid",
         )
     require(Object("JobBaseResource", {"properties": _SHAPES[kind]}), body)

@@ -208,11 +208,15 @@ def list_jobs(call: Call, **_: str) -> Response:
     wanted = {"activeonly": {False}, "archivedonly": {True}}.get(
         asked.get("listViewType", "ActiveOnly").lower(), {False, True}
     )
-    kind, tag = asked.get("jobType", "").lower(), asked.get("tag")
+    kind, tag, by = asked.get("jobType", "").lower(), asked.get("tag"), asked.get("scheduleId")
+    scheduled = {"true": {True}, "false": {False}}.get(asked.get("scheduled", "").lower(), {True, False})
     found = [
         job
         for job in call.emulator.store.find("job", call.scope.key)
-        if job["archived"] in wanted and kind in {"", job["type"].lower()}
+        if job["archived"] in wanted
+        and kind in {"", job["type"].lower()}
+        and by in {None, job["schedule"]}
+        and (job["schedule"] is not None) in scheduled
     ]
     tagged = [job for job in found if tag is None or tag in _tags(call, job)]
     return page_of(call, tagged, lambda job: _shown(call, settled(call, job["name"])))
@@ -358,8 +362,9 @@ def _services(call: Call, name: str) -> Document:
     }
 
 
+_OF_COMMANDS = "2025-01-01-preview"  # in which the client sends a job of one command: it is told what runs here
 ROUTES = [
-    Route("PUT", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", put_job, frozenset({OLD, NEW})),
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", put_job, frozenset({OLD, NEW, _OF_COMMANDS})),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs/<name>", get_job, frozenset({OLD, NEW})),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/jobs", list_jobs, frozenset({OLD})),
     Route("POST", MANAGEMENT, f"{WORKSPACE}/jobs/<name>/cancel", cancel_job, frozenset({"2023-04-01-preview"})),

@@ -104,12 +104,24 @@ def _checked(call: Call) -> Document:
     if problems := list(recurrence.problems(trigger)):
         details = [("ScheduleInvalid", problem) for problem in problems]
         raise WireError(400, "UserError", "The schedule is invalid.", details, inner="ValidationError")
-    job = properties["action"]["jobDefinition"]
+    job = _definition(call, properties)
     if str(job.get("jobType")).lower() != "pipeline":
         said = f"The emulator's schedules make pipeline jobs, not {job.get('jobType')!r}."
         raise WireError(400, "UserError", said, inner="BadArgument")
     job_bodies.checked(call, {"properties": job})
     return properties
+
+
+def _definition(call: Call, properties: Document) -> Document:
+    """Returns the body of the jobs that a schedule makes: its own, or that of the job that it names."""
+    own: Document = properties["action"]["jobDefinition"]
+    source = str(own.get("sourceJobId") or "").rsplit("/", 1)[-1].removeprefix("azureml:")
+    if not source or own.get("jobs"):
+        return own
+    job = call.emulator.store.get("job", call.scope.key + source)
+    if job is None:
+        raise WireError(400, "UserError", f"action: job {source} was not found.", inner="JobNotFound")
+    return {**job["body"], **{name: value for name, value in own.items() if value and name != "sourceJobId"}}
 
 
 def _start(call: Call, trigger: Document, before: Document | None) -> float:
@@ -175,7 +187,7 @@ def _make(call: Call, schedule: Document, at: float) -> str:
     """Begins the job of a schedule; returns its name."""
     name = str(uuid.uuid4())
     shown = f"{schedule['name']}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}"
-    body = {**schedule["properties"]["action"]["jobDefinition"], "displayName": shown}
+    body = {**_definition(call, schedule["properties"]), "displayName": shown}
     jobs.begin(call, name, body, at=at, schedule=schedule["name"])
     return name
 
