@@ -166,7 +166,9 @@ def test_a_workspace_that_is_not_there(make: Callable[..., Wire]) -> None:
     wire = make(workspaces={"another": "Default"})
 
     answer = wire("GET", SCOPE.id, version="2024-10-01-preview")
+    listed = wire("GET", SCOPE.id.rpartition("/")[0], version="2024-10-01-preview")
 
+    assert [one["name"] for one in listed.json["value"]] == ["another"]
     assert answer.status_code == 404
     assert error(answer)[0] == "ResourceNotFound"
 

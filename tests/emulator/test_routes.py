@@ -38,6 +38,8 @@ BEYOND = {
     # what deploy --most sends, and what shows it
     *(f"{method} {GROUP}/providers/microsoft.insights/autoscalesettings/<name>" for method in ("PUT", "GET", "DELETE")),
     f"GET {GROUP}/providers/microsoft.insights/autoscalesettings",
+    f"GET {GROUP}/providers/Microsoft.MachineLearningServices/workspaces",  # workspaces.list()
+    "GET /subscriptions/<subscription>/providers/Microsoft.MachineLearningServices/workspaces",  # of all groups
     "DELETE /<container>/<path:name>",  # a storage client of one's own
     "HEAD /<container>/<path:name>",  # the same, by the name of its method: the routing gives HEAD to GET
     "HEAD /<container>",  # container_client.exists()

@@ -26,6 +26,12 @@ def test_workspace_is_there_under_any_name(client: Any, azure: Azure) -> None:
     assert found._workspace_id
 
 
+def test_workspaces_are_listed(client: Any) -> None:
+    """Of the group, and of the subscription; where any name is one, the one of `Workspace.local()` stands for all."""
+    assert [one.name for one in client.workspaces.list()] == ["local"]
+    assert [one.name for one in client.workspaces.list(scope="subscription")] == ["local"]
+
+
 def test_cluster_is_made_read_and_listed(client: Any, azure: Azure) -> None:
     """A cluster that was made can be read with what was asked for, in the SDK's words."""
     made = client.compute.begin_create_or_update(AmlCompute(name="gpu", size=GPU, max_instances=2)).result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,14 @@ from phi_azure.emulator.wire import (
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from phi_azure.emulator.store import Document
+
 _WORKSPACE_VERSIONS = frozenset({"2023-08-01-preview", "2024-10-01-preview"})
+_LISTING_VERSIONS = frozenset({"2024-10-01-preview"})
 _COMPUTE_VERSIONS = frozenset({"2023-08-01-preview"})
 _DATASTORE_VERSIONS = frozenset({"2024-07-01-preview", "2024-10-01-preview"})
 _QUOTA = 200  # vCPUs of each family; a plain pay-as-you-go subscription has less
+_LOCAL = "local"  # the workspace and the group of `Workspace.local()`
 _SECRETS_BODY = Object("SecretExpiry", {"expirableSecret": FLAG, "expireAfterHours": WHOLE})
 
 
@@ -73,70 +78,80 @@ def require_workspace(call: Call) -> None:
 
 def get_workspace(call: Call, **_: str) -> Response:
     """Answers the workspace."""
-    scope, region = call.scope, call.emulator.region
+    return answer(_shown(call, call.scope, kind_of(call)))
+
+
+def list_workspaces(call: Call, **_: str) -> Response:
+    """Answers the workspaces that the emulator was told of; one where any name is a workspace."""
+    known = call.emulator.workspaces
+    scope = replace(call.scope, group=call.scope.group or _LOCAL)
+    named = {_LOCAL: "Default"} if known is None else known
+    return page([_shown(call, replace(scope, workspace=name), kind) for name, kind in named.items()])
+
+
+def _shown(call: Call, scope: Scope, kind: str | None) -> Document:
+    region = call.emulator.region
     account = call.emulator.account
     group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.group}/providers"
-    return answer(
-        {
-            "id": scope.id,
-            "name": scope.workspace,
-            "type": "Microsoft.MachineLearningServices/workspaces",
-            "location": region,
-            "tags": {},
-            "etag": None,
-            "kind": kind_of(call),
-            "sku": {"name": "Basic", "tier": "Basic"},
-            "identity": {
-                "type": "SystemAssigned",
-                "principalId": "00000000-0000-4000-8000-000000000066",
-                "tenantId": call.emulator.access.tenant or TENANT,
+    return {
+        "id": scope.id,
+        "name": scope.workspace,
+        "type": "Microsoft.MachineLearningServices/workspaces",
+        "location": region,
+        "tags": {},
+        "etag": None,
+        "kind": kind,
+        "sku": {"name": "Basic", "tier": "Basic"},
+        "identity": {
+            "type": "SystemAssigned",
+            "principalId": "00000000-0000-4000-8000-000000000066",
+            "tenantId": call.emulator.access.tenant or TENANT,
+        },
+        "systemData": system_data(call.emulator.started),
+        "properties": {
+            "friendlyName": scope.workspace,
+            "description": "",
+            "storageAccount": f"{group}/Microsoft.Storage/storageAccounts/{account}",
+            "keyVault": f"{group}/Microsoft.Keyvault/vaults/kv{account}",
+            "applicationInsights": f"{group}/Microsoft.insights/components/ai{account}",
+            "hbiWorkspace": False,
+            "tenantId": TENANT,
+            "imageBuildCompute": None,
+            "provisioningState": "Succeeded",
+            "managedNetwork": {
+                "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
+                "isolationMode": "Disabled",
+                "enableNetworkMonitor": False,
+                "enableFirewallLog": False,
             },
-            "systemData": system_data(call.emulator.started),
-            "properties": {
-                "friendlyName": scope.workspace,
-                "description": "",
-                "storageAccount": f"{group}/Microsoft.Storage/storageAccounts/{account}",
-                "keyVault": f"{group}/Microsoft.Keyvault/vaults/kv{account}",
-                "applicationInsights": f"{group}/Microsoft.insights/components/ai{account}",
-                "hbiWorkspace": False,
-                "tenantId": TENANT,
-                "imageBuildCompute": None,
-                "provisioningState": "Succeeded",
-                "managedNetwork": {
-                    "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
-                    "isolationMode": "Disabled",
-                    "enableNetworkMonitor": False,
-                    "enableFirewallLog": False,
-                },
-                "allowRoleAssignmentOnRG": True,
-                "v1LegacyMode": False,
-                "softDeleteEnabled": False,
-                "containerRegistry": f"{group}/Microsoft.ContainerRegistry/registries/cr{account}",
-                "creationTime": system_data(call.emulator.started)["createdAt"],
-                "notebookInfo": {
-                    "resourceId": scope.guid.replace("-", ""),
-                    "fqdn": f"ml-{scope.workspace}-{region}-{scope.guid}.{region}.notebooks.azure.net".lower(),
-                    "isPrivateLinkEnabled": False,
-                    "notebookPreparationError": None,
-                },
-                "storageHnsEnabled": False,
-                "workspaceId": scope.guid,
-                "linkedModelInventoryArmId": None,
-                "privateLinkCount": 0,
-                "publicNetworkAccess": "Enabled",
-                "ipAllowlist": [],
-                "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
-                "discoveryUrl": f"https://{region}.api.azureml.ms/discovery",
-                "mlFlowTrackingUri": f"azureml://{region}.api.azureml.ms/mlflow/v1.0{scope.id}",
-                "serverlessComputeSettings": None,
-                "EnableSoftwareBillOfMaterials": False,
-                "sdkTelemetryAppInsightsKey": "00000000-0000-0000-0000-000000000000",
-                "enableDataIsolation": False,
-                "systemDatastoresAuthMode": "identity" if call.emulator.access.storage == "identity" else "accesskey",
-                "enableServiceSideCMKEncryption": False,
+            "allowRoleAssignmentOnRG": True,
+            "v1LegacyMode": False,
+            "softDeleteEnabled": False,
+            "containerRegistry": f"{group}/Microsoft.ContainerRegistry/registries/cr{account}",
+            "creationTime": system_data(call.emulator.started)["createdAt"],
+            "notebookInfo": {
+                "resourceId": scope.guid.replace("-", ""),
+                "fqdn": f"ml-{scope.workspace}-{region}-{scope.guid}.{region}.notebooks.azure.net".lower(),
+                "isPrivateLinkEnabled": False,
+                "notebookPreparationError": None,
             },
-        }
-    )
+            "storageHnsEnabled": False,
+            "workspaceId": scope.guid,
+            "linkedModelInventoryArmId": None,
+            "privateLinkCount": 0,
+            "publicNetworkAccess": "Enabled",
+            "ipAllowlist": [],
+            "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
+            "discoveryUrl": f"https://{region}.api.azureml.ms/discovery",
+            "mlFlowTrackingUri": f"azureml://{region}.api.azureml.ms/mlflow/v1.0{scope.id}",
+            "serverlessComputeSettings": None,
+            "EnableSoftwareBillOfMaterials": False,
+            "sdkTelemetryAppInsightsKey": "00000000-0000-0000-0000-000000000000",
+            "enableDataIsolation": False,
+            "systemDatastoresAuthMode": "identity" if call.emulator.access.storage == "identity" else "accesskey",
+            "enableServiceSideCMKEncryption": False,
+        },
+    }
 
 
 def discovery(call: Call, region: str) -> Response:  # noqa: ARG001 (the region of the host, whatever it is)
@@ -295,6 +310,8 @@ def list_secrets(call: Call, name: str, **_: str) -> Response:
 _LOCATION = f"{SUBSCRIPTION}{PROVIDER}/locations/<region>"
 ROUTES = [
     Route("GET", MANAGEMENT, WORKSPACE, get_workspace, _WORKSPACE_VERSIONS),
+    Route("GET", MANAGEMENT, WORKSPACE.rpartition("/")[0], list_workspaces, _LISTING_VERSIONS),
+    Route("GET", MANAGEMENT, f"{SUBSCRIPTION}{PROVIDER}/workspaces", list_workspaces, _LISTING_VERSIONS),
     Route("GET", REGIONAL, "/discovery", discovery),
     Route("GET", MANAGEMENT, "/metadata/endpoints", clouds, frozenset({"2019-05-01"})),
     Route("GET", MANAGEMENT, f"{_LOCATION}/vmSizes", list_vm_sizes, _COMPUTE_VERSIONS),
