@@ -143,7 +143,7 @@ class Model:
         """
         from phi_azure import edge
 
-        return edge.export_downloaded(self.download, Path(out), on_progress, **how)
+        return edge.export_downloaded(self.download, self.id, Path(out), on_progress, **how)
 
     def delete(self) -> None:
         """Archives this version: it leaves the lists; its files stay in the workspace's storage."""

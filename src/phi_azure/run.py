@@ -364,7 +364,9 @@ class Run:
         """Makes another format of what the job left, registered or not; returns what was made. See `Model.export`."""
         from phi_azure import edge
 
-        return edge.export_downloaded(self.download, Path(out), on_progress, **how)
+        return edge.export_downloaded(
+            self.download, f"{self._connection.id}/jobs/{self.name}", Path(out), on_progress, **how
+        )
 
     @property
     def _model_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from phi_azure import edge
 from phi_azure.cli import run
 from phi_azure.engine import phi_tiny
-from phi_azure.errors import ConfigError
+from phi_azure.errors import ConfigError, DataError
 from tests.edge.folders import TOKENIZER, logits, read, write_test_rows
 
 if TYPE_CHECKING:
@@ -167,14 +168,62 @@ def test_merged_folder_loads_with_transformers_and_with_mlflow(azure_folder: Pat
 
 
 def test_what_cannot_be_made_here_says_how_to_get_it(azure_folder: Path, tmp_path: Path, capsys: Any) -> None:
-    """A provider that is not there, a precision that a format has not, an adapter that nobody trained."""
-    with pytest.raises(ConfigError, match="ollama comes in") as precision:
-        edge.export(azure_folder, tmp_path / "b", edge.Order(to="ollama", precision="int2"))
+    """A provider that is not there, an adapter that nobody trained."""
     with pytest.raises(ConfigError, match="no adapter"):
         edge.export(phi_tiny.path(), tmp_path / "c", edge.Order(to="adapter"))
     code = run(["export", str(azure_folder), "--out", str(tmp_path / "a"), "--provider", "dml"])
 
     assert code == 2
     assert "pip install" in capsys.readouterr().err
-    assert precision.value.remedy is None
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_genai
+def test_weights_are_asked_before_an_export_that_lies_in_them(azure_folder: Path, tmp_path: Path) -> None:
+    """A folder of weights is itself, whatever somebody has put into it."""
+    edge.export(azure_folder, tmp_path / "edge", edge.Order("onnx"))
+    shutil.copytree(azure_folder, tmp_path / "model")
+    (tmp_path / "edge").rename(tmp_path / "model" / "edge")
+
+    with edge.Player(tmp_path / "model") as weights, edge.Player(tmp_path / "model" / "edge") as export:
+        assert "onnxruntime" not in weights.runtime
+        assert "onnxruntime" in export.runtime
+
+
+NO_CONVERSATION: list[tuple[Any, int]] = [
+    ([], 8),
+    ("hello", 8),
+    ([{"role": "user"}], 8),
+    ([{"role": "robot", "content": "hi"}], 8),
+    ([{"role": "user", "content": "hi"}], 0),
+]
+
+
+def test_player_refuses_what_is_no_conversation(azure_folder: Path) -> None:
+    """It is said, not answered as if it were one; the next question is answered."""
+    with edge.Player(azure_folder) as player:
+        for messages, max_tokens in NO_CONVERSATION:
+            with pytest.raises(ConfigError):
+                player.ask(messages, max_tokens=max_tokens)
+
+        assert player.ask([{"role": "user", "content": "hi"}]).text
+
+
+def test_row_that_is_too_long_is_named(azure_folder: Path, tmp_path: Path) -> None:
+    """The proof says which, and nothing is left of the export."""
+    rows = write_test_rows(tmp_path, 2)
+    long = {"messages": [{"role": "user", "content": "word " * 900}, {"role": "assistant", "content": "neutral"}]}
+    rows.write_text(rows.read_text() + json.dumps(long) + "\n")
+
+    with pytest.raises(DataError, match=r"question 3: the question has .* tokens"):
+        edge.export(azure_folder, tmp_path / "out", edge.Order("merged"), edge.Trial(rows))
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_base_that_would_not_be_used_is_refused(azure_folder: Path, tmp_path: Path) -> None:
+    """It is for an adapter alone."""
+    (tmp_path / "base").mkdir()
+
+    with pytest.raises(ConfigError, match="--base is for an adapter alone"):
+        edge.export(azure_folder, tmp_path / "out", edge.Order("merged", base=tmp_path / "base"))

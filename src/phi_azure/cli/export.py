@@ -49,6 +49,8 @@ def command(session: Session, /, *, source: str, out: Path, version: str | None,
     """
     from phi_azure import display, edge
 
+    if not source:
+        raise click.UsageError("RUN|MODEL|DIR is empty.")
     order = edge.Order(*(options[name] for name in ("to", "precision", "provider", "base", "name")))
     with ExitStack() as stack, ExitStack() as shown:
 
@@ -59,11 +61,10 @@ def command(session: Session, /, *, source: str, out: Path, version: str | None,
 
         trial = _trial(session, stack, options)
         how = {"order": order, "trial": trial, "force": force, "on_side": on_side}
-        if Path(source).is_dir():
+        if Path(source).is_dir() and version is None:
             made = edge.export(Path(source), out, **how)
         else:
             tuned = stack.enter_context(session.workspace()).tuned(source, version)
-            edge.refuse_target(out, force=force)
             with display.copying(session.words()) as on_progress:
                 made = tuned.export(out, on_progress=on_progress, **how)
     session.answer(made.to_dict(), lambda: display.show_export(session.data(), made))

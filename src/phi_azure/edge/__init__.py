@@ -11,7 +11,6 @@ from phi_azure.edge.exporting import (
     export,
     export_downloaded,
     measure,
-    refuse_target,
 )
 from phi_azure.edge.parity import Agreement, Difference
 from phi_azure.edge.player import Player, Spoken
@@ -35,5 +34,4 @@ __all__ = [
     "export_downloaded",
     "measure",
     "questions_of",
-    "refuse_target",
 ]

@@ -1,27 +1,27 @@
-"""Exports a model: made and proven in a folder beside the target, which then takes the target's name in one move."""
+"""Exports a model: made, proven, and put in place whole."""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import importlib.util
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from phi_azure.asking.batch import BatchProgress
+from phi_azure.edge import placing
 from phi_azure.edge.parity import agreement
 from phi_azure.edge.player import Player
 from phi_azure.edge.process import EngineProcess
 from phi_azure.edge.proof import Proof, Subject, figures
 from phi_azure.edge.questions import questions_of
-from phi_azure.errors import ConfigError, GateNotPassed
+from phi_azure.errors import ConfigError, DataError, GateNotPassed, PhiAzureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from phi_azure.asking.batch import OnBatchProgress
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 Format = Literal["merged", "adapter", "onnx", "ollama", "foundry-local"]
 FORMATS: tuple[Format, ...] = ("onnx", "merged", "adapter", "ollama", "foundry-local")
-_REPLACED = "replaced"  # in a draft: what its target held
-NOT_PASSED = "not-passed"
+_PRECISIONS = ("int4", "int8", "fp16", "fp32")
+_PROVIDERS = ("cpu", "cuda", "dml", "webgpu")
 OnSide = Callable[[str], "OnBatchProgress"]
 """Is given what happens next, and returns whom to tell how far it is."""
 
@@ -53,6 +53,15 @@ class Order:
     name: str | None = None
     """What the model is called in the format; None takes the target's name."""
 
+    def __post_init__(self) -> None:
+        """Refuses words that there are not."""
+        _one_of("format", self.to, FORMATS)
+        _one_of("provider", self.provider, _PROVIDERS)
+        if self.precision is not None:
+            _one_of("precision", self.precision, _PRECISIONS)
+            if self.to in {"merged", "adapter"}:
+                raise ConfigError(f"{self.to} keeps the precision of the model; leave --precision away.")
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -67,6 +76,15 @@ class Trial:
     reference: Callable[[list[Turns], int], list[Spoken]] | None = None
     """Answers in the place of the merged model here: an endpoint's, given conversations and the length."""
     reference_name: str = "merged model"
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that ask nothing, or for what cannot be."""
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit is {self.limit}; it takes a whole number of 1 or more.")
+        if self.max_tokens < 1:
+            raise ConfigError(f"max_tokens is {self.max_tokens}; it takes a whole number of 1 or more.")
+        if self.require is not None and not 0 <= self.require <= 1:
+            raise ConfigError(f"require is {self.require}; it takes a share from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -115,20 +133,22 @@ def export(
         on_side: see `OnSide`.
 
     Raises:
-        ConfigError: `out` holds something; the source is no whole model; this machine lacks something, and the remedy
-            says how to get it.
+        ConfigError: `out` holds something, or the source, or lies in it; the source is no whole model; this machine
+            lacks something, and the remedy says how to get it.
         GateNotPassed: what the gate asks for cannot be shown here.
-        DataError: the rows are not what they should be.
+        DataError: the rows are not what they should be, or one is longer than the model reads.
     """
     order, on_side = order or Order(), on_side or _untold
-    out = _named(out)
-    _clear_after_killed(out)
-    refuse_target(out, force=force)
+    order = replace(order, name=_plain(order.name or out.name))
+    out = placing.target_of(out)
+    placing.clear_after_killed(out)
+    placing.refuse_target(out, force=force)
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder.")
-    order = replace(order, name=_plain(order.name or out.name))
+    placing.refuse_overlap(out, [source, *([order.base] if order.base else [])])
+    _refuse_unshowable(order, trial)
     asked = questions_of(trial.data, trial.limit) if trial else None
-    with _draft(out) as draft:
+    with placing.draft_of(out) as draft:
         made = draft / "export"
         on_side(f"making {order.to}")
         manifest = _make(source, made, order)
@@ -138,18 +158,24 @@ def export(
         target = out
         if proof:
             proof.write(made)
-            target = out if proof.passed is not False else out.with_name(f"{out.name}.{NOT_PASSED}")
-        _put_in_place(made, target, draft)
+            target = out if proof.passed is not False else placing.beside(out)
+        placing.refuse_target(out, force=force)  # once more: it took a while
+        placing.put_in_place(made, target, draft)
     return Export(target, manifest, proof, unproven)
 
 
 def export_downloaded(
-    download: Callable[[Path, OnProgress | None], Path], out: Path, on_progress: OnProgress | None = None, **how: Any
+    download: Callable[[Path, OnProgress | None], Path],
+    of: str,
+    out: Path,
+    on_progress: OnProgress | None = None,
+    **how: Any,
 ) -> Export:
     """Exports what has first to be downloaded; a download that was cut goes on when the same is asked again.
 
     Args:
         download: copies the model into a folder.
+        of: the id of what is downloaded; another one has a folder of its own.
         out: the folder to make; the download lies beside it, hidden, until the export is there.
         on_progress: is told how far the download is.
         how: as for `export`.
@@ -157,10 +183,17 @@ def export_downloaded(
     Raises:
         Everything that `export` and the download raise.
     """
-    out = _named(out)
-    refuse_target(out, force=bool(how.get("force")))
-    kept = out.with_name(f".{out.name}.source")
-    made = export(download(kept, on_progress), out, **how)
+    target = placing.target_of(out)
+    placing.refuse_target(target, force=bool(how.get("force")))
+    _refuse_unshowable(how.get("order") or Order(), how.get("trial"))
+    mark = hashlib.sha256(of.encode()).hexdigest()[:8]
+    kept = download(target.with_name(f".{target.name}.{mark}.source"), on_progress)
+    try:
+        made = export(kept, out, **how)
+    except PhiAzureError as error:
+        stays = f"The model stays in {kept} for the next try; remove it if there is none."
+        error.remedy = f"{error.remedy or ''} {stays}".strip()
+        raise
     shutil.rmtree(kept, ignore_errors=True)
     return made
 
@@ -175,13 +208,20 @@ def measure(
     """
     asked = questions_of(trial.data, trial.limit)
     tell = on_side or _untold
-    return [_ask(folder, folder.name, base, asked, trial, tell(f"asking {folder}"))[0] for folder in folders]
+    names = [folder.name or folder.resolve().name for folder in folders]
+    return [
+        _ask(folder, name, base, asked, trial, tell(f"asking {folder}"))[0]
+        for folder, name in zip(folders, names, strict=True)
+    ]
 
 
-def refuse_target(out: Path, *, force: bool) -> None:
-    """Raises ConfigError where something lies at the target that is not to be replaced."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not force):
-        raise ConfigError(f"{out} holds something.", remedy="Give another folder with --out, or --force to replace it.")
+def _refuse_unshowable(order: Order, trial: Trial | None) -> None:
+    """Refuses a gate that nothing on this machine can open, before anything is made."""
+    if trial and trial.require is not None and order.to == "ollama" and importlib.util.find_spec("llama_cpp") is None:
+        raise GateNotPassed(
+            "nothing can be shown here: asking a GGUF file needs llama-cpp-python, not installed.",
+            remedy="pip install llama-cpp-python (it builds llama.cpp), or leave --require away.",
+        )
 
 
 def _make(source: Path, made: Path, order: Order) -> dict[str, Any]:
@@ -206,10 +246,9 @@ def _prove(
     try:
         other, said = _ask(made, str(order.name), order.base, asked, trial, on_side("asking the export"))
     except ConfigError as error:
-        why = f"{error} {error.remedy or ''}".strip().replace(str(made), str(order.name))
         if trial.require is not None:
-            raise GateNotPassed(f"nothing can be shown here: {why}") from error
-        return None, why
+            raise GateNotPassed(f"nothing can be shown here: {error}", remedy=error.remedy) from error
+        return None, f"{error} {error.remedy or ''}".strip().replace(str(made), str(order.name))
     other = replace(other, subject=replace(other.subject, precision=manifest["precision"]))
     tell = on_side(f"asking the {trial.reference_name}")
     if trial.reference:
@@ -225,10 +264,10 @@ def _ask(
     folder: Path, name: str, base: Path | None, asked: Questions, trial: Trial, tell: OnBatchProgress
 ) -> tuple[Figures, list[Spoken]]:
     with Player(folder, base) as player:
-        player.ask(asked.asked[0], max_tokens=trial.max_tokens)  # the first of all is slower
+        _answer(player, asked.asked[0], trial, f"{asked.name}, question 1")  # the first of all is slower
         started, said = monotonic(), list[Any]()
-        for messages in asked.asked:
-            said.append(player.ask(messages, max_tokens=trial.max_tokens))
+        for number, messages in enumerate(asked.asked, 1):
+            said.append(_answer(player, messages, trial, f"{asked.name}, question {number}"))
             rate = len(said) / max(monotonic() - started, 1e-9)
             tell(BatchProgress(len(said), len(asked.asked), 0, rate, 1))
         peak = player.finish()
@@ -236,54 +275,15 @@ def _ask(
     return figures(subject, said), said
 
 
+def _answer(player: Player, messages: Turns, trial: Trial, what: str) -> Spoken:
+    try:
+        return player.ask(messages, max_tokens=trial.max_tokens)
+    except ConfigError as error:
+        raise DataError(f"{what}: {error}", remedy="Leave that row out, or make it shorter.") from error
+
+
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-@contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """Gives a hidden folder beside the target, and removes it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    draft.mkdir()
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _clear_after_killed(out: Path) -> None:
-    """Removes the drafts of killed exports; what one of them was about to replace goes back to its place."""
-    for left in out.parent.glob(f".{out.name}.*.tmp"):
-        if _is_alive(left.name.split(".")[-2]):
-            continue
-        for old in (left / _REPLACED).glob("*"):
-            if not out.with_name(old.name).exists():
-                old.rename(out.with_name(old.name))
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _put_in_place(made: Path, target: Path, draft: Path) -> None:
-    """Renames; what lay there goes into the draft, and with it."""
-    if target.exists():
-        (draft / _REPLACED).mkdir()
-        target.rename(draft / _REPLACED / target.name)
-    made.rename(target)
-
-
-def _named(out: Path) -> Path:
-    """Returns a path that ends in a name, where it ends in `.` or `..`: something is put beside it."""
-    return out if out.name not in {"", ".."} else out.resolve()
 
 
 def _plain(name: str) -> str:
@@ -293,3 +293,8 @@ def _plain(name: str) -> str:
 
 def _untold(_side: str) -> OnBatchProgress:
     return lambda _progress: None
+
+
+def _one_of(what: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise ConfigError(f"there is no {what} {word!r}; there are {', '.join(known)}.")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from phi_azure.compare.rows import Turns
 
 
+ROLES = ("system", "user", "assistant")
+
+
 @dataclass(frozen=True)
 class Spoken:
     """One answer, and what could be measured of it; an endpoint tells neither tokens nor when the first one came."""
@@ -82,8 +85,9 @@ class Player:
             on_words: is given the words while they come.
 
         Raises:
-            ConfigError: the conversation is longer than the model reads.
+            ConfigError: it is no conversation, or longer than the model reads.
         """
+        _refuse_no_conversation(messages, max_tokens)
         question: dict[str, Any] = {"messages": messages, "max_tokens": max_tokens, "temperature": temperature}
         self._process.tell(question | {"stream": on_words is not None})
         while True:
@@ -101,6 +105,17 @@ class Player:
         self._process.finish()
         peak: int | None = self._process.hear()["end"]["peak_bytes"]
         return peak
+
+
+def _refuse_no_conversation(messages: Turns, max_tokens: int) -> None:
+    if max_tokens < 1:
+        raise ConfigError(f"max_tokens is {max_tokens}; it takes a whole number of 1 or more.")
+    known = isinstance(messages, list) and all(
+        isinstance(turn, dict) and turn.get("role") in ROLES and isinstance(turn.get("content"), str)
+        for turn in messages
+    )
+    if not messages or not known:
+        raise ConfigError(f"a conversation is a list of turns with role ({', '.join(ROLES)}) and content.")
 
 
 def _spoken(answer: dict[str, Any]) -> Spoken:

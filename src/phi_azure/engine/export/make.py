@@ -52,6 +52,8 @@ def make(order: Order) -> dict[str, Any]:
     if order.to in {"onnx", "foundry-local"}:
         onnx.refuse_absent(order.provider)
     source = sources.find(order.source)
+    if order.base and source.weights and order.to != "adapter":
+        raise UserError(f"--base is for an adapter alone, and {order.source} has weights. Leave it away.")
     order.out.mkdir(parents=True, exist_ok=True)
     turns = _MAKERS[order.to](order, source, precision)
     manifest = {

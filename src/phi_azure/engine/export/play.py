@@ -68,11 +68,11 @@ def load(folder: Path, base: Path | None = None) -> Player:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder.")
-    if found := next(iter(sorted(folder.rglob(GENAI_CONFIG))), None):
+    if found := _genai(folder):
         need({"onnxruntime-genai": "onnxruntime_genai"}, f"asking {folder}")
         from phi_azure.engine.export.play_genai import GenaiPlayer
 
-        return GenaiPlayer(found.parent)
+        return GenaiPlayer(found)
     if found := next(iter(sorted(folder.glob("*.gguf"))), None):
         from phi_azure.engine.export.play_gguf import load_gguf
 
@@ -85,6 +85,14 @@ def load(folder: Path, base: Path | None = None) -> Player:
     from phi_azure.engine.export.play_torch import load_torch
 
     return load_torch(sources.find(folder), base)
+
+
+def _genai(folder: Path) -> Path | None:
+    """Returns the folder of an ONNX model: this one, or the one in it, as Foundry Local has it, beside no weights."""
+    if (folder / GENAI_CONFIG).is_file():
+        return folder
+    inner = next((one.parent for one in sorted(folder.glob(f"[!.]*/{GENAI_CONFIG}"))), None)
+    return inner if inner and not sources.has_weights(folder) else None
 
 
 def play(folder: Path, base: Path | None, questions: TextIO, say: Callable[[dict[str, Any]], None]) -> None:

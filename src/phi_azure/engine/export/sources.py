@@ -84,6 +84,11 @@ def assemble(source: Source, out: Path, *, links: bool) -> Path:
     return out
 
 
+def has_weights(root: Path) -> bool:
+    """Says whether there are weights for PyTorch anywhere in a folder."""
+    return any(_has_weights(one) for one in _folders(root))
+
+
 def adapter_files(adapter: Path) -> list[Path]:
     """Returns the files of an adapter."""
     return [adapter / ADAPTER_CONFIG, _adapter_file(adapter)]
