@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phi_azure.cli import run
+from phi_azure.cli import main, run
 from phi_azure.emulator.wire import WireError
 
 if TYPE_CHECKING:
@@ -120,3 +120,35 @@ def test_playground_prints_its_address_and_ends_by_ctrl_c(phi: Command, monkeypa
     assert code == 0
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{22}/\n", out)
     assert "Ctrl-C ends it" in err
+
+
+@pytest.mark.usefixtures("phi")
+@pytest.mark.parametrize(
+    ("words", "code"), [(("down",), 2), (("chat", "base-endpoint"), 0)], ids=["nobody answers", "nothing is asked"]
+)
+def test_a_closed_stdin_is_an_empty_one(
+    words: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Where the caller closed stdin (`<&-`), a question is refused and nothing is read."""
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "argv", ["phi-azure", *words])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == code
+    assert "bug" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("phi")
+def test_a_closed_stderr_takes_what_is_said(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Where the caller closed stderr (`2>&-`), the result comes all the same."""
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "argv", ["phi-azure", "runs"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    sys.stderr.write("said to nobody")
+    assert ended.value.code == 0
+    assert "said to nobody" not in capsys.readouterr().err

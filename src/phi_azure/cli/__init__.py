@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -88,10 +90,21 @@ def group(context: click.Context) -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? instead of breaking
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """Puts an empty stream in the place of one that the caller closed (`<&-`), which Python makes None.
+
+    Azure's client writes to stderr while it is imported.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  open as long as we are
 
 
 def run(arguments: Sequence[str]) -> int:
