@@ -294,6 +294,19 @@ def test_job_on_a_data_asset_is_not_looked_for_on_disk(phi: Command, tmp_path: P
     assert "there is no such file" not in err
 
 
+def test_down_of_what_is_past_its_time_names_what_is_not(phi: Command) -> None:
+    """With nothing past its time, `down --expired` says so and shows what stays; it does not say that nothing is up."""
+    empty = phi("down", "--expired")
+    phi("deploy", "Phi-4-mini-instruct", "--base", "--endpoint", "headlines", "--keep", "8h", "--yes")
+
+    code, out, err = phi("down", "--expired")
+
+    assert empty == (0, "", "Nothing that phi_azure made is up.\n")
+    assert (code, out) == (0, "")
+    assert err.startswith("Nothing is past its time. Still up:\n")
+    assert "headlines/" in err
+
+
 def test_base_model_goes_on_the_machines_that_were_asked_for(phi: Command) -> None:
     """--size and --instances count for --base too: they are what is paid."""
     code, _, err = phi(

@@ -22,7 +22,8 @@ def command(session: Session, clusters: bool, expired: bool) -> None:
 
     with session.workspace() as workspace:
         found = workspace.removable(clusters=clusters, expired=expired)
-        display.show_removals(session.words(), found)
+        still_up = workspace.removable() if expired and not found.lines else None
+        display.show_removals(session.words(), found, still_up)
         if found.lines:
             session.agree("Remove them?")
         removed = workspace.down(found)

@@ -29,8 +29,15 @@ def show_costs(out: Console, found: Costs) -> None:
         print_plain(out, f"\nUSD {found.usd_per_hour:.2f} an hour, USD {found.usd_so_far:.2f} so far{_besides(found)}")
 
 
-def show_removals(out: Console, found: Costs) -> None:
-    """Prints what would be removed, what it costs while it stays, and what is lost with it."""
+def show_removals(out: Console, found: Costs, still_up: Costs | None = None) -> None:
+    """Prints what would be removed, what it costs while it stays, and what is lost with it.
+
+    Where nothing is, because only what is past its time was asked for, `still_up` is what stays.
+    """
+    if not found.lines and still_up and still_up.lines:
+        print_plain(out, "Nothing is past its time. Still up:")
+        show_table(out, _COLUMNS, [_cells(line, still_up) for line in still_up.lines])
+        return
     if not found.lines:
         print_plain(out, "Nothing that phi_azure made is up.")
         return
