@@ -105,6 +105,27 @@ def test_both_routes_are_planned_whatever_the_file_asks_for() -> None:
     assert (one.route, other.route) == ("serverless", "managed")
 
 
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({"epochs": 80}, "Serverless takes epochs of 50 at most, not 80: its column is reckoned with 50."),
+        ({"batch_size": 300}, "Serverless takes batch_size of 256 at most, not 300"),
+        ({"max_steps": 40}, "max_steps ends the training on managed compute alone"),
+    ],
+    ids=["epochs", "batch", "steps"],
+)
+def test_routes_that_do_not_train_alike_are_not_weighed(knobs: dict[str, int], says: str) -> None:
+    """What serverless takes less of, or does not have, is said, and no price is named at which both cost the same."""
+    alike = plan(_job(route=ManagedCompute(epochs=50)), _report(), today=TODAY)
+
+    made = plan(_job(route=ManagedCompute(**knobs)), _report(), today=TODAY)
+
+    assert [note for note in made.notes if note.startswith(says)]
+    assert made.break_even is None
+    assert alike.break_even is not None
+    assert not any("different trainings" in note for note in alike.notes)
+
+
 def test_knobs_of_one_route_are_named_as_ignored_by_the_other() -> None:
     """Serverless has no warm-up and no machines."""
     made = plan(_job(route=ManagedCompute(warmup_steps=5, size="Standard_NC24ads_A100_v4")), _report(), today=TODAY)

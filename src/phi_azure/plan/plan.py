@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phi_azure import catalog, dataset
 from phi_azure.config import LocalModel, ManagedCompute, is_in_azure, with_model_defaults
 from phi_azure.plan import managed, money, serverless, words
-from phi_azure.plan.settings import on_managed, on_serverless, settings
+from phi_azure.plan.settings import lowered, on_managed, on_serverless, settings
 from phi_azure.plan.steps import missing_files, rows_on
 from phi_azure.plan.tokens import of_training
 from phi_azure.plan.values import Existence, Item, LiveFacts, Machine, Plan, RouteName, Side
@@ -63,7 +63,7 @@ def plan(
         serverless=sides[0],
         managed=sides[1],
         creates=_creates(job, asked, facts),
-        break_even=money.break_even(sides[1].price, serverless.trained(job, length)),
+        break_even=None if _unequal(job) else money.break_even(sides[1].price, serverless.trained(job, length)),
         max_price=job.max_price,
         max_hours=job.max_hours,
         over_budget=_over_budget(job, chosen),
@@ -141,7 +141,18 @@ def _notes(job: FineTune, row: PhiModel | None, chosen: Side, machine: Machine |
         notes.append(f"The dimensions of {row.name} are not published here; its memory is a guess from its weights.")
     if machine is not None and chosen.route == "managed":
         notes += _machine_notes(machine)
+    notes += _unequal(job)
     return (*notes, *(f"{note.field}: {note.message}" for note in with_model_defaults(job).notes()))
+
+
+def _unequal(job: FineTune) -> list[str]:
+    """Says why the two routes would not train alike, so that no price makes them equal."""
+    route, found = job.route, []
+    for knob, (said, most) in lowered(job).items():
+        found.append(f"Serverless takes {knob} of {most} at most, not {said}: its column is reckoned with {most}.")
+    if isinstance(route, ManagedCompute) and route.max_steps > 0:
+        found.append("max_steps ends the training on managed compute alone: serverless goes through all epochs.")
+    return [f"{why} The two prices are of different trainings." for why in found]
 
 
 def _unknown(job: FineTune) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN_CONTEXT = 4096
 _SHARED = ("epochs", "batch_size", "learning_rate", "max_seq_length")
+_MOST_SERVERLESS = {"epochs": 50, "batch_size": 256}
+"""What managed compute takes more of."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,16 @@ def on_serverless(job: FineTune) -> FineTune:
 def _moved(job: FineTune, route: type[ManagedCompute | Serverless]) -> FineTune:
     said = {name: getattr(job.route, name) for name in _SHARED if name in job.route.model_fields_set}
     kept = {name: value for name, value in said.items() if value not in (None, -1)}
-    most = {"epochs": 50, "batch_size": 256} if route is Serverless else {}
+    most = _MOST_SERVERLESS if route is Serverless else {}
     return job.model_copy(update={"route": route(**{k: min(v, most.get(k, v)) for k, v in kept.items()})})
+
+
+def lowered(job: FineTune) -> dict[str, tuple[int, int]]:
+    """Returns what serverless takes less of than the file says: by knob, what it says and what there can be at most."""
+    if isinstance(job.route, Serverless):
+        return {}
+    said = {name: (getattr(job.route, name), most) for name, most in _MOST_SERVERLESS.items()}
+    return {name: (value, most) for name, (value, most) in said.items() if value > most}
 
 
 def foreign_knobs(job: FineTune, other: type[ManagedCompute | Serverless]) -> tuple[str, ...]:
