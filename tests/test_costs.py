@@ -194,6 +194,24 @@ def test_job_over_its_budget_is_stopped(emulator: Azure, here: Workspace, chat: 
     assert run.refresh().status == "Canceled"
 
 
+def test_serverless_job_over_its_hours_is_stopped(emulator: Azure, here: Workspace, chat: Path) -> None:
+    """No plan knows its hours; `max_hours` is held all the same, by `down --expired` as by whoever waits."""
+    emulator.jobs.script(runs=30 * HOUR)
+    job = FineTune(name="tone", training_data=chat, max_hours=3, max_price=1)
+    left = here.submit(job)
+    emulator.clock.turn(2.9 * HOUR)
+    early = here.down(expired=True)
+    emulator.clock.turn(0.2 * HOUR)
+    removed = here.down(expired=True)
+
+    with pytest.raises(OverBudget, match="longer than the 3 h"):
+        here.submit(job).wait()
+
+    assert early == []
+    assert removed == [f"job {left.name}"]
+    assert left.refresh().status == "Canceled"
+
+
 def test_whoever_waits_stops_a_job_over_its_budget(emulator: Azure, here: Workspace, chat: Path) -> None:
     """While somebody waits, the budget of the file is kept to the minute; queueing does not count."""
     emulator.jobs.script(queued=5 * HOUR, runs=30 * HOUR)

@@ -206,6 +206,17 @@ def test_a_limit_that_cannot_be_held_refuses() -> None:
     assert plan(job, _report(), facts=LiveFacts(price_per_million=90.0), today=TODAY).over_budget
 
 
+@pytest.mark.parametrize("route", [Serverless(), ManagedCompute(size="Standard_NOPE")], ids=["serverless", "size"])
+def test_hours_that_nobody_knows_are_held_while_it_runs(route: Serverless | ManagedCompute) -> None:
+    """Such a limit refuses nothing, and the plan says who holds it; hours that are known need no such note."""
+    made = plan(_job(route=route, max_hours=2), _report(), today=TODAY)
+    known = plan(_job(route=ManagedCompute(), max_hours=9), _report(), today=TODAY)
+
+    assert made.over_budget == ()
+    assert [note for note in made.notes if "max_hours (2) refuses nothing beforehand" in note]
+    assert not any("max_hours" in note for note in known.notes)
+
+
 def test_what_would_be_made_is_looked_up_only_with_facts() -> None:
     """Without facts nothing is claimed; with them each thing is new or there."""
     job = _job(route=ManagedCompute(cluster="gpus"), validation_data=Path("azureml:rows:1"))

@@ -103,23 +103,34 @@ def _cluster(found: dict[str, Any]) -> Billed | None:
 
 
 def _job(connection: Connection, listed: listing.Listed) -> Billed | None:
-    """Returns a job that runs on machines by the hour; those of a cluster are counted with the cluster."""
+    """Returns a job that runs on machines by the hour, or longer than its file allows.
+
+    The machines of a cluster are counted with the cluster.
+    """
     record = runs.fetch(connection, listed.name)
     count, _, size = listed.tags.get(MACHINES_TAG, "").partition(" x ")
-    if record.status in OVER or not size:
+    overdue = leash.overdue(listed.tags, record.started, connection.time)
+    if record.status in OVER or not (size or overdue):
         return None
     cluster = listed.tags.get(CLUSTER_TAG)
     return Billed(
         name=listed.name,
         kind="job",
-        size=size,
-        count=int(count) if record.started else 0,
+        size=size or None,
+        count=int(count or 1) if record.started else 0,
         since=record.started,
         ours=True,
         leash=leash.read(listed.tags),
-        free=f"counted with cluster {cluster}" if cluster else "",
-        overdue=leash.overdue(listed.tags, record.started, connection.time),
+        free=_free(size, cluster),
+        overdue=overdue,
     )
+
+
+def _free(size: str, cluster: str | None) -> str:
+    """Says why a job costs nothing by the hour itself."""
+    if not size:
+        return "not known to be paid by the hour"
+    return f"counted with cluster {cluster}" if cluster else ""
 
 
 def _made(found: dict[str, Any]) -> Any:

@@ -75,19 +75,27 @@ class Order:
             EPOCHS_TAG: str(self.job.route.epochs),
             **({GATE_TAG: str(self.job.gate)} if self.job.gate else {}),
             **self._machines,
+            **self._limit,
             **self.extra_tags,
         }
         return {**tags, RESUMES_TAG: self.resumes} if self.resumes else tags
 
     @property
     def _machines(self) -> dict[str, str]:
-        """The tags that say what the job costs by the hour, and when it is to be stopped."""
+        """The tags that say what the job costs by the hour."""
         route = self.job.route
         if not isinstance(route, ManagedCompute) or self.size is None:
             return {}
         found = {MACHINES_TAG: f"{route.nodes} x {self.size}"}
         if route.cluster:
             found[CLUSTER_TAG] = route.cluster
-        rate, _ = money.hourly(self.size, {})
-        most = leash.most_hours(self.job.max_hours, self.job.max_price, rate and rate * route.nodes)
-        return found | ({leash.MAX_HOURS_TAG: f"{most:.3f}"} if most else {})
+        return found
+
+    @property
+    def _limit(self) -> dict[str, str]:
+        """The tag that says after how many hours the job is to be stopped; only machines make hours of a price."""
+        route = self.job.route
+        rate = money.hourly(self.size, {})[0] if isinstance(route, ManagedCompute) and self.size else None
+        nodes = route.nodes if isinstance(route, ManagedCompute) else 1
+        most = leash.most_hours(self.job.max_hours, self.job.max_price, rate and rate * nodes)
+        return {leash.MAX_HOURS_TAG: f"{most:.3f}"} if most else {}

@@ -114,8 +114,8 @@ def _state(name: str, existing: frozenset[str] | None) -> Existence:
 def _over_budget(job: FineTune, side: Side) -> tuple[str, ...]:
     """Says why the training may go above the limits: its high bounds count, because a limit is meant to hold.
 
-    A price that nobody can know does not hold a limit either. Hours on Azure's own machines cost nothing by
-    themselves, and are not known: `max_hours` is about managed compute.
+    A price that nobody can know does not hold a limit either. Hours that nobody can know cost nothing by themselves,
+    and can be held while the job runs: a note says so.
     """
     found = []
     if job.max_price is not None:
@@ -142,6 +142,8 @@ def _notes(job: FineTune, row: PhiModel | None, chosen: Side, machine: Machine |
     if machine is not None and chosen.route == "managed":
         notes += _machine_notes(machine)
     notes += _unequal(job)
+    if job.max_hours is not None and chosen.hours is None:
+        notes.append(_held_later(job.max_hours, chosen))
     return (*notes, *(f"{note.field}: {note.message}" for note in with_model_defaults(job).notes()))
 
 
@@ -153,6 +155,13 @@ def _unequal(job: FineTune) -> list[str]:
     if isinstance(route, ManagedCompute) and route.max_steps > 0:
         found.append("max_steps ends the training on managed compute alone: serverless goes through all epochs.")
     return [f"{why} The two prices are of different trainings." for why in found]
+
+
+def _held_later(max_hours: float, side: Side) -> str:
+    return (
+        f"How long it trains on {side.route} is not known, and max_hours ({max_hours:g}) refuses nothing beforehand: "
+        "whoever waits for the job, or `phi-azure down --expired`, cancels it when it has run so long."
+    )
 
 
 def _unknown(job: FineTune) -> str:
