@@ -332,6 +332,21 @@ def test_compare_names_what_changed_and_nothing_else() -> None:
     assert before.compare(plan(_job(route=ManagedCompute(epochs=1)), _report(), today=date(2026, 11, 25))) == ()
 
 
+def test_changes_read_as_figures_and_lines() -> None:
+    """On the screen stands no list or dict of Python: parts go by their names, texts one a line."""
+    before = plan(_job(route=ManagedCompute(epochs=1)), _report(), today=TODAY)
+    after = plan(_job(route=ManagedCompute(epochs=1, deepspeed=3, cluster="gpus")), _report(), today=TODAY)
+    out = io.StringIO()
+
+    display.show_plan(Console(file=out, width=100, highlight=False), after, before.compare(after))
+
+    lines = out.getvalue().partition("Changed since the saved plan\n")[2].splitlines()
+    assert "  creates.cluster gpus.state: none -> not looked up" in lines
+    assert "  managed.machine.memory.lines.optimizer.gib: 0.08594 -> 0" in lines
+    assert lines[lines.index("  serverless.ignored:") + 1 :][:2] == ["    + cluster", "    + deepspeed"]
+    assert not [line for line in lines if set("[{") & set(line)]
+
+
 @given(
     rows=st.integers(20, 5000),
     epochs=st.integers(1, 5),

@@ -134,13 +134,26 @@ def _memory(out: Console, machine: Machine) -> None:
 def _changes(out: Console, changes: Sequence[Change]) -> None:
     _title(out, "Changed since the saved plan" if changes else "Nothing has changed since the saved plan")
     for change in changes:
-        _lines(out, f"{change.field}: {_short(change.before)} -> {_short(change.after)}", "  ")
+        _change(out, change)
+
+
+def _change(out: Console, change: Change) -> None:
+    """Prints a figure with what it was; of texts, those that went and those that came."""
+    before, after = change.before, change.after
+    if not isinstance(before, list) or not isinstance(after, list):
+        _lines(out, f"{change.field}: {_short(before)} -> {_short(after)}", "  ")
+        return
+    print_plain(out, f"  {change.field}:")
+    for sign, these, others in (("-", before, after), ("+", after, before)):
+        for text in these:
+            if text not in others:
+                _lines(out, str(text).strip(), f"    {sign} ")
 
 
 def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if value is None:
+        return "none"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
 def _title(out: Console, text: str) -> None:

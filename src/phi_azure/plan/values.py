@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RouteName = Literal["serverless", "managed"]
 ChosenBy = Literal["you", "cluster", "model", "default"]
 Existence = Literal["new", "exists", "not looked up"]
+_NAMES = ("what", "kind", "name")  # fields that tell one part of a list from the others
 
 
 @dataclass(frozen=True)
@@ -245,9 +246,17 @@ class Plan:
 
 
 def _flat(value: object, name: str = "") -> dict[str, object]:
-    """Returns nested values under dotted names; lists stay whole."""
+    """Returns nested values under dotted names; texts stay one list, other parts of a list go by their own names."""
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, dict) for one in value):
+        value = dict(_named(one) for one in value)
     if not isinstance(value, dict):
-        return {name: value}
+        return {name: list(value) if isinstance(value, tuple) else value}
     return {
         key: found for part, inner in value.items() for key, found in _flat(inner, f"{name}.{part}".strip(".")).items()
     }
+
+
+def _named(item: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """Returns the name of a MemoryLine or an Item, and the rest of it."""
+    names = [str(item[part]) for part in _NAMES if part in item]
+    return " ".join(names), {part: value for part, value in item.items() if part not in _NAMES}
