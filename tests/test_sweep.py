@@ -8,6 +8,8 @@ import pytest
 
 from phi_azure import ConfigError, FineTune, Lora, ManagedCompute, OverBudget, Serverless, Workspace, sweep
 from phi_azure.cli import run as command_line
+from phi_azure.cli import sweep as sweep_verb
+from phi_azure.cli.session import Session
 from phi_azure.config import Gate
 from phi_azure.emulator import ledger
 from phi_azure.judging import Exam
@@ -56,6 +58,23 @@ def test_grid_is_every_combination(job: FineTune) -> None:
         {"learning_rate": rate, "lora.alpha": alpha} for rate in (1e-5, 2e-5) for alpha in (8, 16)
     ]
     assert [(lora.r, lora.alpha) for lora in loras if lora] == [(4, 8), (4, 16)] * 2
+
+
+def test_value_given_twice_is_one_job(job: FineTune) -> None:
+    """The same value in other words is the same job, and is planned and paid once."""
+    points = sweep.grid(job, {"learning_rate": [1e-3, 0.001, 2e-3]})
+
+    assert [point for point, _ in points] == [{"learning_rate": 1e-3}, {"learning_rate": 2e-3}]
+
+
+def test_vary_of_one_field_in_parts_is_one_list(tmp_path: Path) -> None:
+    """`--vary` twice for a field takes the values of both, with and without the group's name."""
+    (tmp_path / "job.yaml").touch()
+    words = [str(tmp_path / "job.yaml"), "--vary", "epochs=1,2", "--vary", "route.epochs=3", "--vary", "batch_size=4"]
+
+    context = sweep_verb.command.make_context("sweep", words, obj=Session())
+
+    assert context.params["vary"] == {"epochs": [1, 2, 3], "batch_size": [4]}
 
 
 @pytest.mark.parametrize(

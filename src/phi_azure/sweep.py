@@ -61,7 +61,7 @@ class Swept:
 
 
 def grid(job: FineTune, vary: Mapping[str, Sequence[object]]) -> list[tuple[Settings, FineTune]]:
-    """Returns a job for each combination, in the order of the values.
+    """Returns a job for each combination, in the order of the values; a value that is given twice counts once.
 
     Args:
         job: what they have in common.
@@ -72,7 +72,7 @@ def grid(job: FineTune, vary: Mapping[str, Sequence[object]]) -> list[tuple[Sett
     """
     if not vary or not all(vary.values()):
         raise ConfigError("a sweep varies something; name a field and its values, such as learning_rate=1e-5,2e-5.")
-    points = [dict(zip(vary, values, strict=True)) for values in product(*vary.values())]
+    points = [dict(zip(vary, values, strict=True)) for values in product(*map(_distinct, vary.values()))]
     if len(points) > MOST:
         raise ConfigError(f"{len(points)} jobs are more than a sweep takes ({MOST}); vary less.")
     return [(point, _with(job, point)) for point in points]
@@ -138,6 +138,10 @@ def run(
     ordered = sorted(tried, key=_rank)
     swept = Swept(exam.metric.metric if exam else LOSS, tuple(ordered))
     return replace(swept, tried=_kept(workspace, swept, tell))
+
+
+def _distinct(values: Sequence[object]) -> list[object]:
+    return [value for number, value in enumerate(values) if value not in values[:number]]
 
 
 def _with(job: FineTune, point: Settings) -> FineTune:

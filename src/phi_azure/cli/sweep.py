@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def _vary(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list[object]]:  # noqa: ARG001  click's signature
-    """Reads FIELD=VALUE,VALUE; each value as YAML reads it."""
+    """Reads FIELD=VALUE,VALUE; each value as YAML reads it, and all values of a field that is named more than once."""
     found: dict[str, list[object]] = {}
     for value in values:
         field, _, listed = value.partition("=")
         if not field or not listed:
             raise click.BadParameter(f"{value!r} is not FIELD=VALUE,VALUE, such as learning_rate=1e-5,2e-5.")
-        found[field] = [_read(one) for one in listed.split(",")]
+        found.setdefault(field.removeprefix("route."), []).extend(_read(one) for one in listed.split(","))
     return found
 
 
