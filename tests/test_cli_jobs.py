@@ -184,6 +184,24 @@ def test_cancelled_run_exits_8(phi: Command, azure: testing.Azure) -> None:
     assert (cancelled, code) == (0, 8)
 
 
+@pytest.mark.parametrize(
+    ("ending", "code", "word"), [("Completed", 0, None), ("Failed", 1, "run-failed"), ("Canceled", 8, "run-cancelled")]
+)
+def test_followed_logs_as_json_are_one_document(
+    ending: str, code: int, word: str | None, phi: Command, azure: testing.Azure
+) -> None:
+    """However the run ends, its lines and its error are one document."""
+    azure.jobs.script(status=ending, log=["it trains"])
+    name = phi("submit", "managed.yaml", "--yes")[1].strip()
+
+    ended, out, _ = phi("logs", name, "--follow", "--json")
+
+    document = json.loads(out)
+    assert ended == code
+    assert "it trains" in document["lines"]
+    assert document.get("error", {}).get("code") == word
+
+
 @pytest.mark.parametrize("ending", ["Completed", "Failed", "Canceled"])
 def test_cancelling_what_is_over_is_no_failure(ending: str, phi: Command, azure: testing.Azure) -> None:
     """It says how the run ended, asks Azure for nothing, and exits 0."""

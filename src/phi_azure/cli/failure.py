@@ -80,7 +80,8 @@ def _print(session: Session, word: str, message: str, remedy: str | None) -> Non
 
     message, remedy = redact(message), redact(remedy) if remedy else None
     if session.json:
-        click.echo(json.dumps({"error": {"code": word, "message": message, "remedy": remedy}}, ensure_ascii=False))
+        error = {"code": word, "message": message, "remedy": remedy}
+        click.echo(json.dumps({**session.found, "error": error}, ensure_ascii=False))
         return
     click.echo(f"error: {_indented(message)}", err=True)
     if remedy:

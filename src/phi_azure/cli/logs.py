@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Print a run's log.
 
-    With --follow the exit code says how the run ended, as that of `wait`.
+    With --follow the exit code says how the run ended, as that of `wait`; with --json its error is beside the lines.
     """
     if sum((file is not None, all_files, files)) > 1:
         raise click.UsageError("--file, --all-files and --files exclude each other.")
@@ -39,20 +39,22 @@ def command(
             session.answer({"run": run_name, "step": step, "files": names}, lambda: _print(names))
             return
         session.watched = run_name if follow else None
-        _show(session, run, step, run.logs(step, file=file, every=all_files, follow=follow))
-        if follow:
-            run.raise_for_status(log_lines=0)
+        _show(session, run, step, run.logs(step, file=file, every=all_files, follow=follow), ending=follow)
         session.watched = None
 
 
-def _show(session: Session, run: Run, step: str | None, lines: Iterable[str]) -> None:
+def _show(session: Session, run: Run, step: str | None, lines: Iterable[str], *, ending: bool) -> None:
+    """Prints the lines, and with `ending` raises what became of the run, which may have ended badly."""
     from phi_azure.display import harmless, redact
 
     clean = (harmless(redact(line)) for line in lines)
     if session.json:
-        session.answer({"run": run.name, "step": step, "lines": list(clean)}, lambda: None)
+        session.found = {"run": run.name, "step": step, "lines": list(clean)}
     else:
         _print(clean)
+    if ending:
+        run.raise_for_status(log_lines=0)
+    session.answer(session.found, lambda: None)
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,6 +76,8 @@ class Session:
     debug: bool = False
     watched: str | None = None
     """The run that goes on when this command is interrupted."""
+    found: dict[str, object] = field(default_factory=dict)
+    """What is known when something goes wrong: with --json it stands beside the error, in the one document."""
 
     @classmethod
     def from_environment(cls, *, json: bool, debug: bool) -> Session:
