@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shlex
 import sqlite3
+import sys
 from pathlib import Path
 
 import click
@@ -269,6 +272,22 @@ def test_environment_makes_it_local(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     assert session.local
     assert session.folder == tmp_path
+
+
+@pytest.mark.parametrize("words", [["models"], ["models", "--json"]], ids=" ".join)
+def test_a_reader_who_left_is_code_141(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`phi-azure models | head -1` ends as a program does whose pipe broke, and says nothing."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+
+    with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        code = run(words)
+
+    assert code == 141
+    assert not said.getvalue()
 
 
 def test_options_of_a_command_given_to_the_emulator_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,4 +117,8 @@ def run(arguments: Sequence[str]) -> int:
         code = group.main(args=list(arguments), prog_name="phi-azure", standalone_mode=False, obj=session)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the process boundary: no traceback without --debug
         return explain(error, session)
+    except SystemExit as ended:
+        if ended.code != 1:  # a signal's
+            raise
+        return explain(BrokenPipeError(), session)  # click and rich end so where nobody reads on; nothing of ours does
     return code if isinstance(code, int) else 0
