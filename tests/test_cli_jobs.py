@@ -245,6 +245,14 @@ def test_wait_that_is_too_short_exits_7_and_leaves_the_run(phi: Command, azure: 
     assert json.loads(phi("show", name, "--json")[1])["status"] not in {"Completed", "Failed", "Canceled"}
 
 
+@pytest.mark.parametrize("verb", ["show", "runs"])
+def test_where_no_run_is_the_command_to_start_one_works_there(verb: str, phi: Command) -> None:
+    """The command that is proposed leads to the same workspace."""
+    _, _, err = phi(verb, "--config", "config.json")
+
+    assert "No runs yet. Start one: phi-azure submit job.yaml --config config.json" in err
+
+
 @pytest.mark.parametrize(
     "words",
     [("show", "no-such-run"), ("logs", "no-such-run"), ("register", "no-such-run"), ("chat", "no-such-endpoint", "?"),
