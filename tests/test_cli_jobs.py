@@ -119,6 +119,16 @@ def test_submit_says_what_it_would_make_on_stderr(phi: Command) -> None:
     assert len(out.splitlines()) == 1
 
 
+def test_submit_says_once_that_a_job_is_taken_up(phi: Command) -> None:
+    """The same job again: one line says what became of it."""
+    phi("submit", "managed.yaml", "--yes")
+
+    code, _, err = phi("submit", "managed.yaml", "--yes")
+
+    assert code == 0
+    assert err.count("it is taken up, and nothing is paid twice") == 1
+
+
 def test_submit_counts_the_warnings_of_all_files(phi: Command, tmp_path: Path) -> None:
     """A row that stands in two files does not stop a job, and is not passed over in silence."""
     rows = (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()

@@ -97,7 +97,7 @@ class Submission:
 
     @property
     def before(self) -> str | None:
-        """What became of the same job before, in a sentence; None where it was never sent."""
+        """What became of the same job before, in a sentence, to be said before `send`; None where it was never sent."""
         if self._standing:
             return f"{_told(self._standing)}: it is taken up, and nothing is paid twice."
         if not self._attempts.found:
@@ -107,8 +107,6 @@ class Submission:
     def send(self, on_event: OnEvent | None = None, on_progress: OnProgress | None = None) -> Run:
         """Makes what is missing, uploads what is new and sends the job, unless it is sent; returns without waiting."""
         say = teller(on_event)
-        if self.before:
-            say("job", self.before)
         if self._standing is None:
             self._keep(say)
             self._send(say, on_progress)

@@ -279,8 +279,12 @@ class Workspace:
             ConfigError, NotFoundError, SignInError, RightsError, SizeError, QuotaError, RegionError: why Azure would
                 not take it; of those that the preflight finds, nothing was made.
         """
+        from phi_azure.submission import teller
+
         job = job if isinstance(job, FineTune) else FineTune.from_yaml(job)
         prepared = self.prepare(job, again=again, preflight=preflight)
+        if prepared.before:
+            teller(on_event or self.on_event)("job", prepared.before)
         if preflight and not prepared.is_sent:
             self.preflight(job).raise_for_errors()
         return prepared.send(on_event or self.on_event, on_progress)

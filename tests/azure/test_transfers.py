@@ -177,13 +177,14 @@ def test_download_asks_for_pages(store: Store, tmp_path: Path, monkeypatch: pyte
 
 
 def test_progress_is_told_to_the_end(store: Store, tmp_path: Path) -> None:
-    """The last word is that everything is there."""
+    """The last word is that everything is there; it is said once."""
     store.fill(a=3 * BLOCK, b=5)
     told: list[Progress] = []
 
     store.download(tmp_path / "out", told.append)
 
     assert (told[-1].done, told[-1].total, told[-1].what) == (3 * BLOCK + 5, 3 * BLOCK + 5, "2 files")
+    assert not [progress for progress in told[:-1] if progress.done == progress.total]
 
 
 # Cuts

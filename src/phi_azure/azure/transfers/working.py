@@ -94,13 +94,15 @@ class Meter:
             self._kept += count
 
     def tick(self, *, last: bool = False) -> None:
-        """Tells how far it is, unless that was told just now."""
+        """Tells how far it is, unless that was told just now; that all has come is told once, with `last`."""
         now = time.monotonic()
         if self._tell is None or (now - self._told < _TICK_S and not last):
             return
-        self._told = now
         with self._lock:
             done, kept = self._done, self._kept
+        if done >= self._total and not last:
+            return
+        self._told = now
         self._seen.append((now, done - kept))
         while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW_S:
             self._seen.popleft()
