@@ -39,11 +39,12 @@ def test_seconds_read_as_people_say_them(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(6.1834, "6.18"), (0.01236, "0.0124"), (2e-5, "2.0e-05"), (0.0, "0"), (41203.0, "41,203"), (188.0, "188")],
+    [(6.1834, "6.18"), (0.01236, "0.0124"), (2e-5, "2.0e-05"), (0.0, "0"), (41203.4, "41,203"), (188.0, "188"),
+     (282_996.0, "282,996"), (282_996.5, "2.8e+05"), (3e12, "3.0e+12")],
     ids=str,
-)
+)  # fmt: skip
 def test_numbers_are_short(value: float, text: str) -> None:
-    """A metric's value is readable and keeps three digits."""
+    """A metric's value is readable and keeps three digits; what is counted, such as tokens, keeps all."""
     assert display.number(value) == text
 
 

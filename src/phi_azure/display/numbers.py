@@ -33,8 +33,10 @@ def age(then: datetime | None, now: datetime | None = None) -> str:
 
 
 def number(value: float) -> str:
-    """Returns a metric's value in at most five characters or so: 6.18, 0.0124, 2.0e-05."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
+    """Returns a metric's value in five characters or so: 6.18, 0.0124, 2.0e-05; all of a whole one: 282,996."""
+    if float(value).is_integer() and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    if 1e-3 <= abs(value) < 1e5:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:.1e}"
 
