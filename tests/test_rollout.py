@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from phi_azure import ConfigError, ConflictError, FineTune, ManagedCompute, RegionError, Serverless, Workspace
+from phi_azure import (
+    ConfigError,
+    ConflictError,
+    FineTune,
+    ManagedCompute,
+    NotFoundError,
+    PhiAzureError,
+    RegionError,
+    Serverless,
+    Workspace,
+)
 from phi_azure.azure import rollout
 from phi_azure.emulator import ledger
 
@@ -133,24 +143,24 @@ def test_mirror_asks_too_and_shows_nobody(workspace: Workspace, tuned: Model) ->
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "kind", "said"),
     [
-        ({"red": 10}, "no deployment red; there are: blue, green"),
-        ({"green": 101}, "percents from 0 to 100"),
-        ({"green": 60, "blue": 60}, "percents from 0 to 100"),
-        ({"green": 60, "blue": 30}, "10 % are left"),
+        ({"red": 10}, NotFoundError, "no deployment red; there are: blue, green"),
+        ({"green": 101}, ConfigError, "percents from 0 to 100"),
+        ({"green": 60, "blue": 60}, ConfigError, "percents from 0 to 100"),
+        ({"green": 60, "blue": 30}, ConfigError, "10 % are left"),
     ],
     ids=["unknown", "too much", "together too much", "too little"],
 )
 def test_shares_that_make_no_hundred_are_refused(
-    emulator: Azure, workspace: Workspace, tuned: Model, wanted: dict[str, int], said: str
+    emulator: Azure, workspace: Workspace, tuned: Model, wanted: dict[str, int], kind: type[PhiAzureError], said: str
 ) -> None:
     """Before anything is changed."""
     workspace.deploy_base(name="headlines")
     endpoint = tuned.deploy("headlines", traffic=0)
     puts = len([one for one in emulator.requests if one.method == "PUT"])
 
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(kind, match=said):
         endpoint.shift(wanted)
 
     assert len([one for one in emulator.requests if one.method == "PUT"]) == puts

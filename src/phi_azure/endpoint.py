@@ -212,7 +212,8 @@ class Endpoint:
             despite_gate: give more to one that has not passed its gate.
 
         Raises:
-            ConfigError: a deployment that is not there, or shares that do not make a hundred.
+            NotFoundError: a deployment that is not there.
+            ConfigError: shares that do not make a hundred.
             GateNotPassed: one that has not passed its gate would get more.
         """
         from phi_azure.azure import rollout
@@ -228,7 +229,8 @@ class Endpoint:
         """Asks a deployment a share of the questions too, 50 percent at most, and lets nobody see its answers.
 
         Raises:
-            ConfigError: a deployment that is not there, or a share that Azure does not take.
+            NotFoundError: a deployment that is not there.
+            ConfigError: a share that Azure does not take.
         """
         from phi_azure.azure import rollout
 

@@ -332,11 +332,16 @@ def _wait_for(connection: Connection, url: str, what: str, say: Say) -> None:
 
 
 def checked(shares: Mapping[str, int], found: list[Deployment], *, most: int = 100) -> dict[str, int]:
-    """Returns the whole division of the traffic: what is named, and the rest for the one other. Raises ConfigError."""
+    """Returns the whole division of the traffic: what is named, and the rest for the one other.
+
+    Raises:
+        NotFoundError: a deployment that is not there.
+        ConfigError: shares that do not make a hundred, or more than Azure takes.
+    """
     names = [one.name for one in found]
     unknown = [one for one in shares if one not in names]
     if unknown:
-        raise ConfigError(
+        raise NotFoundError(
             f"there is no deployment {', '.join(unknown)}; there are: {', '.join(sorted(names)) or 'none'}."
         )
     if any(not 0 <= share <= most for share in shares.values()) or sum(shares.values()) > most:
