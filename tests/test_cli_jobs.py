@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -328,6 +328,59 @@ def test_job_on_a_data_asset_is_not_looked_for_on_disk(phi: Command, tmp_path: P
 
     assert code != 3
     assert "there is no such file" not in err
+
+
+def test_log_that_is_not_there_is_said_of_step_and_run(phi: Command) -> None:
+    """Of a pipeline's step Azure's own id says nothing to anybody."""
+    name = phi("submit", "managed.yaml", "--yes", "--wait")[1].strip().splitlines()[0]
+
+    trained = phi("logs", name, "--file", "nope")
+    named = phi("logs", name, "--step", "ft_nlp_model_converter", "--file", "nope")
+
+    assert trained[0] == named[0] == 6
+    assert f"the step that trains of {name} has no log nope; it has: " in trained[2]
+    assert f"the step ft_nlp_model_converter of {name} has no log nope; it has: " in named[2]
+
+
+def test_logs_are_listed_or_followed(phi: Command) -> None:
+    """A list of what is there now has nothing to follow."""
+    code, _, err = phi("logs", "tone-1", "--files", "--follow")
+
+    assert code == 2
+    assert "--follow is of their lines" in err
+
+
+@pytest.mark.parametrize("words", [("nope=10",), ("--mirror", "nope=10")], ids=["shift", "mirror"])
+def test_traffic_to_a_deployment_that_is_not_there_exits_6(words: tuple[str, ...], phi: Command) -> None:
+    """It is not found, as whatever else is not there, and the ones that are there are named."""
+    phi("deploy", "Phi-4-mini-instruct", "--base", "--endpoint", "headlines", "--yes")
+
+    code, _, err = phi("traffic", "headlines", *words)
+
+    assert code == 6
+    assert "there is no deployment nope; there are: blue" in err
+
+
+@pytest.mark.parametrize(
+    ("course", "says", "remedy"),
+    [
+        ({"runs": 3600}, "has left no files yet: it is ", "wait"),
+        ({"status": "Failed", "queued": 0, "runs": 0}, "has left no files: it is Failed", "show"),
+    ],
+    ids=["goes on", "failed"],
+)
+def test_download_of_a_run_without_files_says_why(
+    course: dict[str, Any], says: str, remedy: str, phi: Command, azure: testing.Azure
+) -> None:
+    """A run that goes on, or has failed, is told apart from an address that is wrong."""
+    azure.jobs.script(**course)
+    name = phi("submit", "managed.yaml", "--yes")[1].strip()
+
+    code, _, err = phi("download", name, "--run", "--to", "out")
+
+    assert code == 6
+    assert says in err
+    assert f"phi-azure {remedy} {name}" in err
 
 
 def test_down_of_what_is_past_its_time_names_what_is_not(phi: Command) -> None:

@@ -190,7 +190,8 @@ class Run:
             try:
                 over = self.refresh().over or not follow
                 if reader is None and (run_id := self._run_id_of(step, required=over)):
-                    reader = LogReader(self._connection, run_id, file, every)
+                    called = self.name if run_id == self.name else f"the step {step or 'that trains'} of {self.name}"
+                    reader = LogReader(self._connection, run_id, file, every, called)
                 yield from reader.new_lines(last=over) if reader else ()
             except PhiAzureError as error:
                 if not follow:
@@ -357,8 +358,13 @@ class Run:
         """Copies what the job left into a folder, registered or not; returns the folder. See `Model.download`."""
         from phi_azure.azure import models, storage
 
-        address = models.output_address(self._connection, self.name)
-        return storage.download(self._connection, address, Path(folder), on_progress)
+        try:
+            address = models.output_address(self._connection, self.name)
+            return storage.download(self._connection, address, Path(folder), on_progress)
+        except NotFoundError as error:
+            if told := self._nothing_left():
+                raise told from error
+            raise
 
     def export(self, out: Path | str, on_progress: OnProgress | None = None, **how: Any) -> Export:
         """Makes another format of what the job left, registered or not; returns what was made. See `Model.export`."""
@@ -373,6 +379,16 @@ class Run:
         from phi_azure.azure.order import MODEL_TAG
 
         return self._record.tags.get(MODEL_TAG) or self._record.properties.get("_outputModelName") or self.name
+
+    def _nothing_left(self) -> NotFoundError | None:
+        """Says why there is nothing to download yet, or at all; None where the job has ended well."""
+        if not self.refresh().over:
+            remedy = f"Wait for it: `phi-azure wait {self.name}`."
+            return NotFoundError(f"{self.name} has left no files yet: it is {self.status}.", remedy=remedy)
+        if self.status != "Completed":
+            remedy = f"`phi-azure show {self.name}` says why."
+            return NotFoundError(f"{self.name} has left no files: it is {self.status}.", remedy=remedy)
+        return None
 
     def _step_records(self) -> list[Record]:
         from phi_azure.azure import runs

@@ -49,12 +49,14 @@ class LogReader:
         run_id: of the job or the step.
         file: one log by name, such as `user_logs/std_log_process_1.txt`; None takes the first process's.
         every: all logs, each line behind the name of its log.
+        called: the job or the step in words, where its id says nothing to people.
     """
 
     connection: Connection
     run_id: str
     file: str | None = None
     every: bool = False
+    called: str = ""
     offsets: dict[str, int] = field(default_factory=dict)
     rests: dict[str, bytes] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
@@ -79,7 +81,8 @@ class LogReader:
             return {first: there[first]} if first else {}
         named = [name for name in there if self.file in {name, name.removeprefix(_USER)}]
         if not named and there:
-            raise NotFoundError(f"{self.run_id} has no log {self.file}; it has: {', '.join(there)}.")
+            called = self.called or self.run_id
+            raise NotFoundError(f"{called} has no log {self.file}; it has: {', '.join(there)}.")
         return {name: there[name] for name in named}
 
     def _lines(self, name: str, *, last: bool) -> Iterator[bytes]:

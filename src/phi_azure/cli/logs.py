@@ -32,6 +32,8 @@ def command(
     """
     if sum((file is not None, all_files, files)) > 1:
         raise click.UsageError("--file, --all-files and --files exclude each other.")
+    if files and follow:
+        raise click.UsageError("--files lists the logs that there are now; --follow is of their lines.")
     with session.workspace() as workspace:
         run = workspace.run(run_name)
         if files:
