@@ -263,3 +263,13 @@ def test_output_that_cannot_be_left_is_refused(wish: dict[str, Any], said: str, 
 
     assert refused.status_code == 400
     assert said in str(refused.json)
+
+
+def test_job_of_an_older_state_is_shown(busy: Wire) -> None:
+    """A folder that an earlier version wrote knows no versions of outputs."""
+    submit(busy, bodies.PIPELINE, queued=0, runs=0)
+    busy.emulator.store.change("job", f"{SCOPE.key}some", lambda job: job.pop("output_versions"))
+
+    listed = busy("GET", "jobs", version="2024-01-01-preview")
+
+    assert listed.status_code == 200

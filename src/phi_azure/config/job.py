@@ -95,7 +95,8 @@ class FineTune(Strict):
     """US dollars; a plan whose price may be above it is refused, and a job on managed compute that costs more is
     cancelled by whoever waits for it, or by `down --expired`."""
     max_hours: float | None = Field(default=None, gt=0)
-    """Hours; a plan whose training may take longer is refused, and a job that runs longer is cancelled likewise."""
+    """Hours; a plan whose training may take longer is refused, where its hours can be known (on serverless they
+    cannot), and a job that runs longer is cancelled likewise, on either route."""
 
     gate: Gate | None = None
     """What the tuned model has to show on test_data before it gets traffic; see `phi-azure compare`."""

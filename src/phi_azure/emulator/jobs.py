@@ -346,7 +346,11 @@ def _output(job: Document, name: str, given: Document, old: bool) -> Document:
         "jobOutputType": given["jobOutputType"],
     }
     if old or job["type"] == "Pipeline":
-        shown |= {"assetVersion": job["output_versions"].get(name), "pathOnCompute": None, "autoDeleteSetting": None}
+        shown |= {
+            "assetVersion": job.get("output_versions", {}).get(name),
+            "pathOnCompute": None,
+            "autoDeleteSetting": None,
+        }
     if name == "registered_model" and job["model"]:
         shown |= {"assetName": job["model"]["name"], "assetVersion": job["model"]["version"]}
     return shown

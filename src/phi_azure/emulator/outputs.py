@@ -63,7 +63,9 @@ def leave(call: Call, job: Document, output: Document, place: Place) -> None:
     elif output.get("asset"):
         version = _register(call, job, output, place)
         if name:
-            call.emulator.store.change("job", key, lambda doc: doc["output_versions"].update({name: version}))
+            call.emulator.store.change(
+                "job", key, lambda doc: doc.setdefault("output_versions", {}).update({name: version})
+            )
 
 
 def uri_of(place: Place, kind: str) -> str:
