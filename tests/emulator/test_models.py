@@ -126,3 +126,67 @@ def test_archived_version_leaves_the_list(client: Any, azure: Azure, folder: Pat
         ["2", "1"],
     ]
     assert client.models.get("mine", version="1").version == "1"
+
+
+def test_archived_model_leaves_the_list(client: Any, folder: Path) -> None:
+    """All its versions go with it, and come back with it."""
+    client.models.create_or_update(Model(path=str(folder), type="mlflow_model", name="mine", version="1"))
+    client.models.create_or_update(Model(path=str(folder), type="mlflow_model", name="other", version="1"))
+
+    client.models.archive(name="mine")
+    archived = [one.name for one in client.models.list(list_view_type="ArchivedOnly")]
+    left = [one.name for one in client.models.list()], [one.version for one in client.models.list("mine")]
+    client.models.restore(name="mine")
+
+    assert archived == ["mine"]
+    assert left == (["other"], [])
+    assert [one.version for one in client.models.list("mine")] == ["1"]
+
+
+def test_stage_of_a_model_is_kept_and_listed_by(client: Any, folder: Path) -> None:
+    """Archiving and restoring it changes no stage."""
+    for version in ("1", "2"):
+        client.models.create_or_update(Model(path=str(folder), type="mlflow_model", name="mine", version=version))
+    found = client.models.get("mine", version="1")
+    found.stage = "Production"
+
+    changed = client.models.create_or_update(found)
+    client.models.archive(name="mine", version="1")
+    client.models.restore(name="mine", version="1")
+
+    assert changed.stage == "Production"
+    assert [one.version for one in client.models.list("mine", stage="Production")] == ["1"]
+    assert [one.version for one in client.models.list("mine", stage="Development")] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("below", "ends"), [("paths/data/model", "/trained_model/data/model"), ("paths/", "/trained_model")]
+)
+def test_part_of_an_output_may_be_a_model(
+    below: str,
+    ends: str,
+    client: Any,
+    azure: Azure,
+    tune: Any,  # noqa: F811
+) -> None:
+    """What stands behind `paths` is the address, below the output."""
+    azure.jobs.script(queued=0, runs=0)
+    job = client.jobs.create_or_update(tune)
+    output = f"azureml://jobs/{job.name}/outputs/trained_model"
+
+    made = client.models.create_or_update(Model(path=f"{output}/{below}", type="custom_model", name="part"))
+
+    assert made.path.endswith(ends)
+    with pytest.raises(HttpResponseError, match="nothing was found"):
+        client.models.create_or_update(Model(path=f"{output}/paths/nope", type="custom_model", name="nothing"))
+
+
+def test_what_a_job_logs_is_an_output_too(client: Any, azure: Azure, tune: Any) -> None:  # noqa: F811
+    """Every job has the output `artifacts`."""
+    azure.jobs.script(queued=0, runs=0)
+    job = client.jobs.create_or_update(tune)
+    client.jobs.stream(job.name)
+    with pytest.raises(HttpResponseError, match="nothing was found"):
+        client.models.create_or_update(
+            Model(path=f"azureml://jobs/{job.name}/outputs/artifacts/paths/model", type="custom_model", name="logged")
+        )

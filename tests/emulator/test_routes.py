@@ -46,6 +46,8 @@ BEYOND = {
     "PUT /<container>",  # create_container, answered with 409
     "GET /<path:path>",  # the health of a container
     "GET /data/<name>/versions",  # data.list(name=...)
+    "PUT /data/<name>",  # data.archive(name)
+    "PUT /models/<name>",  # models.archive(name)
     "GET /metadata/endpoints",  # azureml-mlflow, when it has no name of a cloud
     "POST /api/2.0/mlflow/logged-models/search",  # download_artifacts of MLflow 3.17
     "POST /api/2.0/mlflow/experiments/search",  # MlflowClient.search_experiments

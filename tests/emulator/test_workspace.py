@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.ai.ml import Input, command, dsl
 from azure.ai.ml.entities import AmlCompute, Data
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -167,3 +168,53 @@ def test_path_of_a_version_stays(client: Any, chat_file: Path) -> None:
 
     with pytest.raises((HttpResponseError, MlException), match=r"(?i)already exists|cannot be changed|immutable"):
         client.data.create_or_update(Data(name="chat", version="1", path=str(other), type="uri_file"))
+
+
+def test_archived_data_leaves_the_list(client: Any, chat_file: Path) -> None:
+    """A version, or the asset with all its versions; the client sends back what it has read."""
+    for version in ("1", "2"):
+        client.data.create_or_update(Data(name="rows", version=version, path=str(chat_file), type="uri_file"))
+
+    client.data.archive("rows", version="1")
+    one_left = [one.version for one in client.data.list("rows")]
+    client.data.archive("rows")
+    none_left = list(client.data.list())
+    client.data.restore("rows")
+    client.data.restore("rows", version="1")
+
+    assert (one_left, none_left) == (["2"], [])
+    assert [one.version for one in client.data.list("rows")] == ["2", "1"]
+
+
+def test_data_may_lie_on_any_host(client: Any) -> None:
+    """Its address is registered; what would have to read it says that the emulator does not."""
+    made = client.data.create_or_update(
+        Data(name="public", version="1", path="https://example.org/rows.jsonl", type="uri_file")
+    )
+
+    assert made.path == "https://example.org/rows.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("azureml:public:1", "the emulator reads nothing from other hosts"),
+        ("https://example.org/rows.jsonl", "the emulator reads nothing from other hosts"),
+    ],
+    ids=["asset", "address"],
+)
+def test_job_that_would_read_another_host_is_refused(path: str, said: str, client: Any) -> None:
+    """It is said as the emulator's own limit."""
+    client.data.create_or_update(
+        Data(name="public", version="1", path="https://example.org/rows.jsonl", type="uri_file")
+    )
+    client.compute.begin_create_or_update(AmlCompute(name="cpu", size="Standard_DS3_v2", max_instances=1)).result()
+    image = "azureml://registries/azureml/environments/python-sdk-v2/versions/1"
+    read = command(command="cat ${{inputs.rows}}", environment=image, inputs={"rows": Input(type="uri_file")})
+
+    @dsl.pipeline(compute="cpu")
+    def reading(rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        read(rows=rows)
+
+    with pytest.raises(HttpResponseError, match=said):
+        client.jobs.create_or_update(reading(rows=Input(type="uri_file", path=path)))

@@ -68,6 +68,18 @@ _MODEL_BODY = Object(
     },
     frozenset({"properties"}),
 )
+_CONTAINER_LABELS: dict[str, Any] = {"description": TEXT, "tags": TEXTS, "properties": TEXTS, "isArchived": FLAG}
+_CONTAINER_BODY = Object(
+    "AssetContainerResource",
+    {
+        "properties": Object(
+            "AssetContainer",
+            _CONTAINER_LABELS | dict.fromkeys(("dataType", "latestVersion", "nextVersion", "provisioningState"), TEXT),
+        )
+    },
+    frozenset({"properties"}),
+    open=True,
+)
 _FLAVORS = {
     "python_function": {"data": {"loader_module": "mlflow.transformers"}},
     "transformers": {"data": {"code": ""}},
@@ -89,15 +101,19 @@ MODELS = Kind("models", "Model", _MODEL_BODY, "modelUri")
 
 
 def put_data(call: Call, name: str, version: str, **_: str) -> Response:
-    """Registers a data asset; what it points to must be there."""
-    body = checked(call, DATA, name)
-    references.locate(call, body["properties"]["dataUri"], what="dataUri")
-    return put_version(call, DATA, name, version, body["properties"] | {"provisioningState": "Succeeded"})
+    """Registers a data asset; what it points to must be there, unless it is on a host of its own."""
+    properties = checked(call, DATA, name)["properties"]
+    if not references.is_elsewhere(call, properties["dataUri"]):
+        references.locate(call, properties["dataUri"], what="dataUri")
+    return put_version(call, DATA, name, version, properties)
 
 
 def put_model(call: Call, name: str, version: str, **_: str) -> Response:
     """Registers a model; one from a job's output gets the path behind that output, as the service gives it."""
     properties = checked(call, MODELS, name)["properties"]
+    before = call.emulator.store.get(MODELS.word, f"{call.scope.key}{name}/{version}")
+    if before:  # whoever archives a version sends no stage
+        properties = {"stage": before["properties"]["stage"]} | properties
     return put_version(call, MODELS, name, version, model_properties(call, properties))
 
 
@@ -124,7 +140,7 @@ def model_properties(call: Call, properties: Document) -> Document:
         "modelUri": f"{workspace}/datastores/workspaceblobstore/paths/{place.prefix}",
         "jobName": job_name,
         "flavors": properties.get("flavors") or (_FLAVORS if is_mlflow else {}),
-        "stage": "Logged" if anonymous else "Development",
+        "stage": properties.get("stage") or ("Logged" if anonymous else "Development"),
         "provisioningState": "Succeeded",
     }
 
@@ -199,12 +215,14 @@ def _next_version(versions: list[Document]) -> int:
     return max((int(v["name"]) for v in versions if v["name"].isdecimal()), default=0) + 1
 
 
+def _own(call: Call, kind: Kind, name: str) -> Document:
+    """Returns what was said of a container itself."""
+    own: Document = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
+    return own | (call.emulator.store.get(f"{kind.word}-container", call.scope.key + name) or {})
+
+
 def _container(call: Call, kind: Kind, name: str, versions: list[Document]) -> Document:
-    properties: Document = {
-        "description": None,
-        "tags": {},
-        "properties": {},
-        "isArchived": False,
+    properties: Document = _own(call, kind, name) | {
         "latestVersion": versions[0]["name"],
         "nextVersion": str(_next_version(versions)),
         "provisioningState": "Succeeded",
@@ -232,14 +250,24 @@ _VIEWS = {"ActiveOnly": frozenset({False}), "ArchivedOnly": frozenset({True})}
 
 
 def list_versions(call: Call, kind: Kind, name: str) -> Response:
-    """Answers the versions that the request wants to see, newest first."""
+    """Answers the versions that the request wants to see, newest first; with its container each version is archived."""
     versions = _versions(call, kind, name)
     if not versions:
         raise _missing(kind, name)
-    top = call.request.args.get("$top")
-    wanted = _VIEWS.get(call.request.args.get("listViewType") or "ActiveOnly", frozenset({True, False}))
-    seen = [v for v in versions if bool(v["properties"].get("isArchived")) in wanted]
-    return page([shown(v) for v in seen[: int(top) if top else None]])
+    top, stage = call.request.args.get("$top"), call.request.args.get("stage")
+    wanted, all_archived = _wanted(call), _own(call, kind, name)["isArchived"]
+    seen = [
+        version
+        for version in versions
+        if (all_archived or bool(version["properties"].get("isArchived"))) in wanted
+        and stage in {None, version["properties"].get("stage")}
+    ]
+    return page([shown(version) for version in seen[: int(top) if top else None]])
+
+
+def _wanted(call: Call) -> frozenset[bool]:
+    """Returns whether the archived ones, the others, or both are to be listed."""
+    return _VIEWS.get(call.request.args.get("listViewType") or "ActiveOnly", frozenset({True, False}))
 
 
 def _get_container(call: Call, kind: Kind, name: str) -> Response:
@@ -249,11 +277,24 @@ def _get_container(call: Call, kind: Kind, name: str) -> Response:
     return answer(_container(call, kind, name, versions))
 
 
+def _put_container(call: Call, kind: Kind, name: str) -> Response:
+    """Changes labels of a container, or archives it with all its versions; the client sends back what it has read."""
+    versions = _versions(call, kind, name)
+    if not versions:
+        raise _missing(kind, name)
+    body = call.json()
+    require(_CONTAINER_BODY, body)
+    own = {key: value for key, value in body["properties"].items() if key in _CONTAINER_LABELS}
+    call.emulator.store.put(f"{kind.word}-container", call.scope.key + name, own)
+    return answer(_container(call, kind, name, versions))
+
+
 def _list_containers(call: Call, kind: Kind) -> Response:
     by_name: dict[str, list[Document]] = {}
     for version in call.emulator.store.find(kind.word, call.scope.key):
         by_name.setdefault(version["asset"], []).append(version)
-    return page([_container(call, kind, name, versions) for name, versions in by_name.items()])
+    containers = [_container(call, kind, name, versions) for name, versions in by_name.items()]
+    return page([one for one in containers if one["properties"]["isArchived"] in _wanted(call)])
 
 
 def get_data(call: Call, name: str, version: str, **_: str) -> Response:
@@ -264,6 +305,11 @@ def get_data(call: Call, name: str, version: str, **_: str) -> Response:
 def get_data_container(call: Call, name: str, **_: str) -> Response:
     """Answers what is known of a data asset across its versions."""
     return _get_container(call, DATA, name)
+
+
+def put_data_container(call: Call, name: str, **_: str) -> Response:
+    """Changes or archives a data asset across its versions."""
+    return _put_container(call, DATA, name)
 
 
 def list_data(call: Call, **_: str) -> Response:
@@ -286,6 +332,11 @@ def get_model_container(call: Call, name: str, **_: str) -> Response:
     return _get_container(call, MODELS, name)
 
 
+def put_model_container(call: Call, name: str, **_: str) -> Response:
+    """Changes or archives a model across its versions."""
+    return _put_container(call, MODELS, name)
+
+
 def list_models(call: Call, **_: str) -> Response:
     """Answers the models."""
     return _list_containers(call, MODELS)
@@ -303,10 +354,12 @@ ROUTES = [
     Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>/versions/<version>", get_data, _DATA_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>/versions", list_data_versions, _DATA_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/data/<name>", get_data_container, _DATA_VERSIONS),
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/data/<name>", put_data_container, _DATA_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/data", list_data, _DATA_VERSIONS),
     Route("PUT", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions/<version>", put_model, _MODEL_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions/<version>", get_model, _MODEL_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>/versions", list_model_versions, _MODEL_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/models/<name>", get_model_container, _MODEL_VERSIONS),
+    Route("PUT", MANAGEMENT, f"{WORKSPACE}/models/<name>", put_model_container, _MODEL_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/models", list_models, _MODEL_VERSIONS),
 ]

@@ -251,6 +251,8 @@ def require_output(call: Call, name: str, output: str) -> None:
     if job is None:
         raise WireError(400, "UserError", f"Job {name} was not found.", inner="JobNotFound")
     declared = (job["body"].get("outputs") or {}).keys()
+    if output == "artifacts":  # what it logs is there from its beginning
+        return
     if output not in declared:
         raise WireError(
             400,

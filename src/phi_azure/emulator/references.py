@@ -31,7 +31,12 @@ _REGISTRY = re.compile(
     r"azureml://registries/([^/]+)/(models|components|environments)/([^/]+)(?:/(versions|labels)/([^/]+))?", _ANY_CASE
 )
 _BLOB = re.compile(r"https://([^./]+)\.blob\.core\.windows\.net(?::443)?/([^/]+)/(.+)", _ANY_CASE)
+_ANY_HOST = re.compile(r"https?://.+", _ANY_CASE)
+_ARTIFACTS = "artifacts"  # the output that every job has: what it logs
 _OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", _ANY_CASE)
+
+
+_FIELDS = {"data": "dataUri", "models": "modelUri"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,11 @@ def blob_url(call: Call, uri: str) -> Place | None:
     return Place(match[2], match[3].strip("/"))
 
 
+def is_elsewhere(call: Call, uri: str) -> bool:
+    """Says whether something lies on a host that is not Azure's: the service knows its address alone."""
+    return bool(_ANY_HOST.fullmatch(uri)) and blob_url(call, uri) is None
+
+
 def elsewhere(call: Call, uri: str) -> Call:
     """Returns the call as if it were made in the workspace that an id with a location names; else as it is.
 
@@ -122,14 +132,24 @@ def locate(call: Call, uri: str, *, what: str) -> Place:
     """
     place = _place(call, uri)
     if place is None:
-        raise WireError(
-            400, "UserError", f"{what}: '{uri}' is not a reference that the service knows.", inner="BadArgument"
-        )
+        raise WireError(400, "UserError", f"{what}: {_why_not(call, uri)}", inner="BadArgument")
     if place.container.startswith("registry-"):
         call.emulator.registry_files(place.container)
     if not any(True for _ in call.emulator.blobs.under(place.container, place.prefix)):
         raise WireError(400, "UserError", f"{what}: nothing was found at '{uri}'.", inner="NotFound")
     return place
+
+
+def _why_not(call: Call, uri: str) -> str:
+    """Says why nothing lies behind a reference."""
+    for kind, field in _FIELDS.items():
+        if found := document(call, uri, kind):
+            return _why_not(call, found["properties"][field])
+        if named := asset(uri, kind):
+            return f"'{uri}' was not found: this workspace has no version {named[1]} of an asset {named[0]}."
+    if _ANY_HOST.fullmatch(uri):
+        return f"the emulator reads nothing from other hosts, and not '{uri}'."
+    return f"'{uri}' is not a reference that the service knows."
 
 
 def _place(call: Call, uri: str) -> Place | None:
@@ -138,11 +158,19 @@ def _place(call: Call, uri: str) -> Place | None:
     entry = registry_entry(uri)
     if entry and entry.kind == "models":
         return call.emulator.registry_model(entry)
-    for kind, field in (("data", "dataUri"), ("models", "modelUri")):
+    for kind, field in _FIELDS.items():
         if found := document(call, uri, kind):
             return _place(call, found["properties"][field])
-    if output := job_output(uri):
-        job = call.emulator.store.get("job", call.scope.key + output[0])
-        target = (job or {}).get("output_places", {}).get(output[1])
-        return Place(*target) if target else None
-    return None
+    return _of_job(call, uri)
+
+
+def _of_job(call: Call, uri: str) -> Place | None:
+    """Returns where an output of a job lies, or what is below it; None for another reference."""
+    match = _OUTPUT.fullmatch(uri)
+    if match is None:
+        return None
+    name, output, below = match[1], match[2], (match[3] or "").strip("/")
+    job = call.emulator.store.get("job", call.scope.key + name) or {}
+    logged = [ARTIFACT_CONTAINER, f"ExperimentRun/dcid.{name}"] if job and output == _ARTIFACTS else None
+    found = job.get("output_places", {}).get(output) or logged
+    return Place(found[0], f"{found[1]}/{below}".rstrip("/")) if found else None
