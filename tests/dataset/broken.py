@@ -245,6 +245,8 @@ _TEN = good_lines(10)
 _CELL = json.dumps(json.loads(good(1))["messages"]).replace('"', '""')
 _CSV = b"messages\n" + b"".join(f'"{_CELL.replace("1", str(number))}"\n'.encode() for number in range(12))
 
+_ROWS = b"[\n" + _TEN.rstrip().replace(b"\n", b",\n") + b"]"
+
 _FILES = (
     Broken("empty", b"", "few-rows", None, "error", "10 or more"),
     Broken("blank lines alone", b"\n\n\n", "few-rows", None, "error", "0 rows"),
@@ -272,6 +274,17 @@ _FILES = (
     Broken("CRLF and a bad row", _TEN.replace(b"\n", b"\r\n") + b"{}\r\n", "no-messages", 11, "error", "messages"),
     Broken("broken array", b"[" + good(1).encode() + b", oops]", "json", 1, "error", "array is broken", "managed", ".json"),
     Broken("array that does not end", b"[\n" + good(1).encode() + b",\n", "truncated", 3, "error", "does not end", "managed", ".json"),
+    Broken("array cut in a row", b"[\n" + good(1).encode()[:-9], "truncated", 2, "error", "does not end", "managed", ".json"),
+    Broken("array with a comma at the end", _ROWS[:-1] + b",\n]", "trailing-comma", 12, "error", "Remove it", "managed", ".json"),
+    Broken("array with two commas", _ROWS.replace(b",\n", b",,\n", 3), "trailing-comma", 2, "error", "too many", "managed", ".json"),
+    Broken("array that begins with a comma", b"[," + _ROWS[1:], "trailing-comma", 1, "error", "too many", "managed", ".json"),
+    Broken("array without commas", _ROWS.replace(b",\n", b"\n"), "json", 3, "error", "no comma between", "managed", ".json"),
+    Broken("array and text", _ROWS + b"\n\noops", "json", 13, "error", "after the array's end", "managed", ".json"),
+    Broken("two arrays", _ROWS + b"\n" + _ROWS, "json", 12, "error", "one array", "managed", ".json"),
+    Broken("array within an array", b"[" + _ROWS + b"]", "not-object", 1, "error", "no JSON object", "managed", ".json"),
+    Broken("array with a fault within a row", b'[\n{"messages":\n\n[{"role" "user"}]}]', "json", 4, "error", "delimiter", "managed", ".json"),
+    Broken("array with a key twice", _ROWS.replace(b'"role": "user"', b'"role": "user", "role": "user"', 1), "duplicate-key", 2, "error", "Keep one", "managed", ".json"),
+    Broken("array with NaN", _ROWS.replace(b'"messages"', b'"weight": NaN, "messages"', 1), "nan", 2, "error", "NaN", "managed", ".json"),
     Broken("array element", b"[\n" + good(1).encode() + b",\n{}]", "no-messages", 3, "error", "messages", "managed", ".json"),
     Broken("csv without the column", _CSV.replace(b"messages", b"mesages", 1), "no-messages", 2, "error", "Rename", "managed", ".csv"),
     Broken("csv cell", _CSV + b"oops\n", "json", 14, "error", "json.dumps", "managed", ".csv"),

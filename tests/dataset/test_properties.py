@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phi_azure import dataset
+from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.lines import judge_line
 from phi_azure.dataset.rules import Rules
 from phi_azure.dataset.sieve import sift
@@ -130,6 +131,37 @@ def test_no_bytes_make_it_raise(data: bytes, suffix: str) -> None:
 
     assert report.bytes == len(data)
     assert not report.ok  # ten good rows do not fit into so few bytes
+
+
+@given(
+    rows=st.lists(st.sampled_from([{}, {"messages": [{"role": "user"}]}, None, 12, -1.5, "a,]b", [1, [2]], True])),
+    indent=st.sampled_from([None, 0, 1]),
+    hurt=st.tuples(st.integers(0, 200), st.sampled_from([(0, ""), (1, ""), (0, ","), (0, "]"), (0, " 1 "), (0, '"')])),
+    size=st.sampled_from([1, 3, 50]),
+)
+@settings(max_examples=400)
+def test_an_array_is_refused_where_python_refuses_it(
+    rows: list[Any], indent: int | None, hurt: tuple[int, tuple[int, str]], size: int
+) -> None:
+    """Read piece by piece, a hurt array has a finding exactly where it is no JSON any more; else all rows come."""
+    whole, (place, (cut, put)) = json.dumps(rows, indent=indent), hurt
+    text = "[" + whole[1 : place + 1] + put + whole[place + 1 + cut :]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        path.write_text(text, encoding="utf-8")
+
+        records = list(elements(path, size))
+
+    assert [record.row for record in records] == plainly(text) or any(record.finding for record in records)
+    assert any(record.finding for record in records) is (plainly(text) is None)
+
+
+def plainly(text: str) -> object:
+    """Reads JSON in one piece; None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 @given(lines=st.lists(st.sampled_from(GOOD[:4]), min_size=1, max_size=30), in_memory=st.sampled_from([1, 5, 1000]))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from phi_azure import catalog
+    from phi_azure.dataset.record import Record
 
 MIN_TRAINING_ROWS = 10  # below it, Azure refuses to train; counted after rows were dropped
 MAX_SERVERLESS_BYTES = 512 * 1024 * 1024
@@ -183,10 +184,9 @@ class _File:
             for sifted in sift(block.lines, block.first, self._rules, is_end=block.is_end):
                 self._take(sifted)
 
-    def _take_records(self, records: Iterator[sources.Record]) -> None:
+    def _take_records(self, records: Iterator[Record]) -> None:
         for record in records:
-            verdict = Verdict((record.finding,)) if record.finding else judge_row(record.row, self._rules)
-            self._take(looked_at(record.number, verdict))
+            self._take(looked_at(record.number, _judged(record, self._rules)))
 
     def _take(self, sifted: Sifted) -> None:
         self._rows += sifted.rows
@@ -208,6 +208,12 @@ class _File:
             after = f" of {self._rows} are left when Azure has dropped what it cannot use" if self._dropped else ""
             message = f"{kept} row{'' if kept == 1 else 's'}{after}; Azure needs {least} or more."
             self._note(None, error("few-rows", None, message, "Add more.", "fails"))
+
+
+def _judged(record: Record, rules: Rules) -> Verdict:
+    if record.finding:
+        return Verdict((record.finding,), is_row=record.is_row)
+    return judge_row(record.row, rules, record.doubtful)
 
 
 def _unreadable(path: Path, route: Route) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from phi_azure.dataset import sources
+from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.rules import MIN_MESSAGES, ROLES, meant_role
 from phi_azure.dataset.writing import new_files
 from phi_azure.errors import DataError
@@ -77,7 +78,7 @@ def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, object]]:
 def _read(path: Path) -> Iterator[tuple[int, object, str | None]]:
     """Yields line, row, and why there is none."""
     if sources.begins_with_bracket(path):
-        for record in sources.elements(path):
+        for record in elements(path):
             yield record.number, record.row, record.finding.message if record.finding else None
         return
     for block in sources.blocks(path):

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.dataset.finding import Finding, error, shown, warning
+from phi_azure.dataset import reading
+from phi_azure.dataset.finding import Finding, error, warning
 from phi_azure.dataset.rules import fate, row_findings
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def judge_line(line: bytes, rules: Rules, *, last: bool = False) -> Verdict:
         return Verdict((warning("blank-line", None, "the line is blank; Azure skips it.", "Remove it."),), is_row=False)
     doubtful: list[Finding] = []
     try:
-        row = _read(text, doubtful)
+        row = reading.decoder(doubtful).decode(text)
     except (ValueError, RecursionError) as problem:
         return _broken(text.strip(), problem, rules.route, last=last)
     return judge_row(row, rules, tuple(doubtful))
@@ -96,25 +97,6 @@ def _told(message: dict[str, Any]) -> object:
 
 def _plain(value: object) -> object:
     return value if isinstance(value, str) else repr(value)
-
-
-def _read(text: str, doubtful: list[Finding]) -> object:
-    """Reads as Python's json does, which is what Azure reads with; notes what it would pass over in silence."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        read = dict(items)
-        if len(read) != len(items):
-            names = [name for name, _ in items]
-            twice = next(name for name in names if names.count(name) > 1)
-            message = f"key {shown(twice)} stands twice in one object; only the last one counts."
-            doubtful.append(error("duplicate-key", twice, message, "Keep one."))
-        return read
-
-    def constant(name: str) -> float:
-        doubtful.append(error("nan", None, f"{name} is not JSON; some readers refuse it.", "Write null or a number."))
-        return float(name)
-
-    return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
 
 
 def _broken(text: str, problem: Exception, route: Route, *, last: bool) -> Verdict:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from phi_azure.dataset import sources
 from phi_azure.dataset.lines import Verdict, judge_line, judge_row
+from phi_azure.dataset.record import Record
 from phi_azure.dataset.rows import Row, as_row
 from phi_azure.errors import DataError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 class _Raw(NamedTuple):
     number: int
-    found: bytes | sources.Record
+    found: bytes | Record
     is_last: bool = False
 
 
@@ -94,7 +95,7 @@ def _raw(path: Path) -> Iterator[_Raw]:
             return
         for block in sources.blocks(path):
             if block.too_long:
-                yield _Raw(block.first, sources.Record(block.first, None, sources.TOO_LONG))
+                yield _Raw(block.first, Record(block.first, None, sources.TOO_LONG))
                 continue
             end = block.first + len(block.lines) - 1 if block.is_end else 0
             for number, line in enumerate(block.lines, block.first):
@@ -114,7 +115,7 @@ def _looked_at(raw: _Raw, rules: Rules) -> Picked:
     if found.finding:
         return Picked(number, "", Verdict((found.finding,)), None)
     text = json.dumps(found.row, ensure_ascii=False, default=str)
-    return Picked(number, text, judge_row(found.row, rules), as_row(found.row))
+    return Picked(number, text, judge_row(found.row, rules, found.doubtful), as_row(found.row))
 
 
 def _read(line: bytes) -> Row | None:

@@ -7,15 +7,15 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from phi_azure.dataset.finding import Finding, error
+from phi_azure.dataset.arrays import elements
+from phi_azure.dataset.finding import error
+from phi_azure.dataset.record import BLOCK, LONGEST, Record
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
     from pathlib import Path
 
-BLOCK = 1 << 18  # small enough for what is made of it to stay in the processor's cache
-LONGEST = 64 << 20  # bytes of a line that are still looked at
 _CELL = 16 << 20  # characters of a cell that are still read
 TOO_LONG = error(
     "json", None, f"the line is longer than {LONGEST >> 20} MiB.", "Write one JSON object a line.", "fails"
@@ -30,14 +30,6 @@ class Lines(NamedTuple):
     is_end: bool
     too_long: bool = False
     """There is one line, cut, since nobody could hold it."""
-
-
-class Record(NamedTuple):
-    """A row of another format, or why there is none."""
-
-    number: int
-    row: object
-    finding: Finding | None = None
 
 
 def blocks(path: Path, size: int = BLOCK) -> Iterator[Lines]:
@@ -120,44 +112,6 @@ def _cell_row(number: int, row: dict[str, Any]) -> Record:
             message = f"the cell {name} is not JSON: {problem}."
             return Record(number, None, error("json", name, message, "Write the cell with json.dumps.", "fails"))
     return Record(number, row)
-
-
-def elements(path: Path) -> Iterator[Record]:
-    """Yields the elements of a JSON array, each with the line that it begins on, a piece of the file at a time."""
-    decoder, text, number, place = json.JSONDecoder(), "", 1, 0
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        while True:
-            number, place = _skipped(text, place, number)
-            if text[place : place + 1] == "]":
-                return
-            try:
-                row, end = decoder.raw_decode(text, place)
-            except (ValueError, RecursionError):
-                row, end = None, len(text)
-            if end < len(text):
-                yield Record(number, row)
-                number += text.count("\n", place, end)
-                place = end
-                continue
-            more = file.read(max(BLOCK, len(text) - place)) if len(text) - place < LONGEST else ""
-            if not more:
-                yield Record(number, None, _no_more(text[place:]))
-                return
-            text, place = text[place:] + more, 0
-
-
-def _no_more(rest: str) -> Finding:
-    if rest:
-        return error("json", None, "the array is broken here; what follows cannot be read.", "Mend the JSON.", "fails")
-    return error("truncated", None, "the array does not end.", "Write the file again.", "fails")
-
-
-def _skipped(text: str, place: int, number: int) -> tuple[int, int]:
-    """Passes over blanks, commas and the opening bracket."""
-    while place < len(text) and text[place] in " \t\r\n,[":
-        number += text[place] == "\n"
-        place += 1
-    return number, place
 
 
 def parquet(path: Path) -> Iterator[Record]:
