@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from phi_azure import dataset
 from phi_azure.cli import run
@@ -57,6 +59,57 @@ def test_row_becomes_a_chat(tmp_path: Path, row: dict[str, object], expected: li
     assert count == 2
     assert [json.loads(line)["messages"] for line in out.read_text().splitlines()] == [expected] * 2
     assert dataset.check(out, split="validation").ok
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("id,prompt,completion\n7,q,a\n\n8,q, a\n", id="prompt and completion"),
+        pytest.param("question,answer\nq,a\nq,a\n", id="question and answer"),
+        pytest.param('instruction,input,output\nq,,a\n"q","",a\n', id="alpaca"),
+        pytest.param(
+            "conversations\n"
+            + 2 * '"[{""from"": ""human"", ""value"": ""q""}, {""from"": ""gpt"", ""value"": ""a""}]"\n',
+            id="ShareGPT",
+        ),
+    ],
+)
+def test_rows_of_csv_become_chats(tmp_path: Path, text: str) -> None:
+    """The header names the columns, as the remedy of `check` promises."""
+    (tmp_path / "other.csv").write_text(text, encoding="utf-8-sig")
+
+    dataset.convert(tmp_path / "other.csv", tmp_path / "train.jsonl")
+
+    lines = (tmp_path / "train.jsonl").read_text().splitlines()
+    assert [json.loads(line)["messages"] for line in lines] == [QA] * 2
+
+
+def test_rows_of_tsv_and_parquet_become_chats(tmp_path: Path) -> None:
+    """Whatever `check` reads, can be converted."""
+    (tmp_path / "other.tsv").write_text("prompt\tresponse\nq\ta\n", encoding="utf-8")
+    parquet.write_table(pa.Table.from_pylist([{"prompt": "q", "response": "a"}]), tmp_path / "other.parquet")
+
+    for suffix in ("tsv", "parquet"):
+        dataset.convert(tmp_path / f"other.{suffix}", tmp_path / f"{suffix}.jsonl")
+
+    assert (tmp_path / "tsv.jsonl").read_bytes() == (tmp_path / "parquet.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        pytest.param(b"prompt,completion\nq,a\nq\n", r"csv:3: there is no prompt and completion", id="short row"),
+        pytest.param(b"prompt,completion\nq,caf\xe9\n", r"csv:2: a text is not UTF-8", id="latin-1"),
+        pytest.param(b"conversations\noops\n", r"csv:2: the conversation is text that is not JSON", id="cell"),
+        pytest.param(b"a,b\n1,2\n", r"csv:2: no shape that is known", id="other columns"),
+    ],
+)
+def test_row_of_csv_that_cannot_be_converted_is_named(tmp_path: Path, data: bytes, place: str) -> None:
+    """With its line in the file."""
+    (tmp_path / "other.csv").write_bytes(data)
+
+    with pytest.raises(DataError, match=place):
+        dataset.convert(tmp_path / "other.csv", tmp_path / "out.jsonl")
 
 
 def test_system_message_is_added_where_none_is(tmp_path: Path) -> None:

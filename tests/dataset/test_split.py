@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import csv
+import json
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from phi_azure import dataset
 from phi_azure.cli import run
@@ -13,7 +17,21 @@ from phi_azure.errors import DataError
 from tests.dataset.broken import good, good_lines, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+def write_csv(path: Path, chats: list[dict[str, Any]]) -> None:
+    """Writes the messages as JSON text in a cell."""
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["messages"], *([json.dumps(chat["messages"])] for chat in chats)])
+
+
+WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], object]] = {
+    "json": lambda path, chats: path.write_text(json.dumps(chats, indent=1)),
+    "csv": write_csv,
+    "parquet": lambda path, chats: parquet.write_table(pa.Table.from_pylist(chats), path),
+}
 
 
 @pytest.fixture
@@ -33,6 +51,28 @@ def test_split_keeps_every_row_once(rows: Path, tmp_path: Path) -> None:
     assert [part.rows for part in parts] == [len(part) for part in lines] == [70, 20, 10]
     assert sorted(sum(lines, [])) == sorted(whole)  # noqa: RUF017  three lists
     assert lines[0] == [line for line in whole if line in set(lines[0])]
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv", "parquet"])
+def test_split_reads_what_check_reads(rows: Path, tmp_path: Path, suffix: str) -> None:
+    """The same rows in another format are parted alike."""
+    other = tmp_path / f"all.{suffix}"
+    chats = [json.loads(line) for line in rows.read_text().splitlines()]
+    WRITERS[suffix](other, chats)
+
+    parts = dataset.split(other, tmp_path / "other", test=0.2)
+
+    assert dataset.check(other, "managed").ok
+    same = dataset.split(rows, tmp_path / "same", test=0.2)
+    assert [part.path.read_text() for part in parts] == [part.path.read_text() for part in same]
+
+
+def test_split_names_an_element_that_is_no_row(tmp_path: Path) -> None:
+    """With the line on which it begins."""
+    (tmp_path / "all.json").write_text(f"[{good(1)},\n{good(2)}\n{good(3)}]", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"all\.json:3: this is no row"):
+        dataset.split(tmp_path / "all.json", tmp_path / "data")
 
 
 def test_split_is_the_same_for_a_seed(rows: Path, tmp_path: Path) -> None:

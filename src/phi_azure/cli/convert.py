@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(session: Session, *, file: Path, out: Path, shape: Shape | None, system: str | None) -> None:
     """Rewrite rows of other tools as chats.
 
-    FILE is JSONL or a JSON array of prompt and completion, instruction and output, ShareGPT or Gemini. Nothing is
-    written unless every row can be; nothing is overwritten.
+    FILE is JSONL, a JSON array, csv, tsv or parquet of prompt and completion, question and answer, instruction and
+    output, ShareGPT or Gemini. Nothing is written unless every row can be; nothing is overwritten.
     """
     from phi_azure import dataset
 

@@ -22,8 +22,8 @@ _SHARE = Number(min=0, max=1, max_open=True)
 def command(session: Session, *, file: Path, validation: float, test: float, seed: int, out: Path) -> None:
     """Part a data file into training, validation and test.
 
-    FILE becomes train.jsonl, validation.jsonl and, with --test, test.jsonl.
-    Rows with equal prompts stay on one side. Nothing is overwritten.
+    FILE, in any format that check reads, becomes train.jsonl, validation.jsonl and, with --test, test.jsonl. Rows with
+     equal prompts stay on one side. Nothing is overwritten.
     """
     from phi_azure import dataset
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from phi_azure.dataset import sources
 from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.rules import MIN_MESSAGES, ROLES, meant_role
+from phi_azure.dataset.texts import surrogate
 from phi_azure.dataset.writing import new_files
 from phi_azure.errors import DataError
 
@@ -27,10 +28,10 @@ _SHOWN = 20
 
 
 def convert(path: Path | str, out: Path | str, *, shape: Shape | None = None, system: str | None = None) -> int:
-    """Writes each row of a JSONL file or a JSON array as a chat, and returns how many there are.
+    """Writes each row of a file as a chat, and returns how many there are.
 
     Args:
-        path: what other tools wrote.
+        path: what other tools wrote: JSONL, a JSON array, csv or tsv with a header, or parquet.
         out: JSONL; it must not be there yet, and it is not written unless every row can be.
         shape: None means that the first row tells.
         system: a system message for rows that have none.
@@ -52,7 +53,7 @@ def convert(path: Path | str, out: Path | str, *, shape: Shape | None = None, sy
             if system is not None and messages[0]["role"] != "system":
                 messages.insert(0, {"role": "system", "content": system})
             rows += 1
-            file.write(json.dumps({"messages": messages}, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            file.write(json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n")
         if problems or not rows:
             raise _refusal(path, problems)
     return rows
@@ -65,20 +66,19 @@ def _refusal(path: Path, problems: list[str]) -> DataError:
 
 
 def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, object]]:
-    try:
+    with sources.reads(path):
         for number, row, wrong in _read(path):
             if wrong:
                 problems.append(f"{path}:{number}: {wrong}")
             else:
                 yield number, row
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
 def _read(path: Path) -> Iterator[tuple[int, object, str | None]]:
-    """Yields line, row, and why there is none."""
-    if sources.begins_with_bracket(path):
-        for record in elements(path):
+    """Yields line, row, and why there is none; an array is known by its bracket, whatever its suffix."""
+    records = elements(path) if sources.begins_with_bracket(path) else sources.records(path)
+    if records is not None:
+        for record in records:
             yield record.number, record.row, record.finding.message if record.finding else None
         return
     for block in sources.blocks(path):
@@ -123,6 +123,8 @@ def _messages(row: object, shape: Shape) -> list[dict[str, str]]:
 
 
 def _turns(turns: object, role_keys: tuple[str, ...], text_keys: tuple[str, ...]) -> list[dict[str, str]]:
+    if isinstance(turns, str):  # a cell of csv
+        turns = _from_cell(turns)
     if not isinstance(turns, list) or len(turns) < MIN_MESSAGES:
         raise ValueError("the conversation has fewer than two turns")
     messages = []
@@ -139,6 +141,13 @@ def _turns(turns: object, role_keys: tuple[str, ...], text_keys: tuple[str, ...]
     return messages
 
 
+def _from_cell(cell: str) -> object:
+    try:
+        return cast("object", json.loads(cell))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("the conversation is text that is not JSON") from error
+
+
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> object:
     for name in names:
         if name in row:
@@ -151,4 +160,6 @@ def _text(value: object) -> str:
         value = "".join(part["text"] for part in value)
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text is missing or empty")
+    if surrogate(value):
+        raise ValueError("a text is not UTF-8, or holds half a character (a lone surrogate)")
     return value

@@ -88,7 +88,7 @@ def _raw(path: Path) -> Iterator[_Raw]:
     Raises:
         DataError: where the file cannot be read at all.
     """
-    try:
+    with sources.reads(path):
         records = sources.records(path)
         if records is not None:
             yield from (_Raw(record.number, record) for record in records)
@@ -101,10 +101,6 @@ def _raw(path: Path) -> Iterator[_Raw]:
             for number, line in enumerate(block.lines, block.first):
                 if line.strip():
                     yield _Raw(number, line, number == end)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except ImportError as error:
-        raise DataError(f"{path}: parquet needs pyarrow.", remedy="pip install pyarrow, or write JSONL.") from error
 
 
 def _looked_at(raw: _Raw, rules: Rules) -> Picked:

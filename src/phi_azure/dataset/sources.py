@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.finding import error
 from phi_azure.dataset.record import BLOCK, LONGEST, Record
+from phi_azure.errors import DataError
 
 if TYPE_CHECKING:
     import io
@@ -52,6 +54,22 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[Lines]:
     if rest:
         *lines, last = rest.split(b"\n")
         yield Lines(number, [*lines, last] if last else lines, is_end=True)
+
+
+@contextmanager
+def reads(path: Path) -> Iterator[None]:
+    """Turns what keeps a file from being read into words.
+
+    Raises:
+        DataError: where there is no such file, it may not be read, or it is parquet and pyarrow is missing.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = "Correct the path." if isinstance(error, FileNotFoundError) else "Check what it is, and its rights."
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.", remedy=remedy) from error
+    except ImportError as error:
+        raise DataError(f"{path}: parquet needs pyarrow.", remedy="pip install pyarrow, or write JSONL.") from error
 
 
 def _after_line(file: io.BufferedReader) -> bytes:

@@ -17,6 +17,8 @@ from phi_azure.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from phi_azure.dataset.record import Record
+
 _NAMES = ("train", "validation", "test")
 
 
@@ -33,12 +35,12 @@ def split(
 ) -> list[Part]:
     """Writes train.jsonl, validation.jsonl and, if asked for, test.jsonl; lines go over as they are, in their order.
 
-    Rows with the same prompt (all but the last content) go to one side, so no answer is known before it is asked
-    for. The same seed parts the same rows alike, in any process. The file is read twice; some hundred bytes of
-    memory are needed for each prompt.
+    Rows of other formats become lines. Rows with the same prompt (all but the last content) go to one side, so no
+    answer is known before it is asked for. The same seed parts the same rows alike, in any process. The file is read
+    twice; some hundred bytes of memory are needed for each prompt.
 
     Args:
-        path: JSONL that passes `check`.
+        path: a file that passes `check`, in any format that managed compute takes.
         out: folder for the files; made if it is not there.
         validation: share of the rows, from 0 to less than 1.
         test: likewise.
@@ -69,13 +71,29 @@ def split(
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    try:
+    """Yields each row as a line of JSONL, with its number."""
+    with sources.reads(path):
+        records = sources.records(path)
+        if records is not None:
+            yield from ((record.number, _line(path, record)) for record in records)
+            return
         for block in sources.blocks(path):
             for index, line in enumerate(block.lines):
                 if line.strip():
                     yield block.first + index, line.rstrip(b"\r")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def _line(path: Path, record: Record) -> bytes:
+    if record.finding:
+        raise _no_row(path, record.number)
+    try:
+        return json.dumps(record.row, ensure_ascii=False, default=str).encode()
+    except (ValueError, RecursionError) as error:
+        raise _no_row(path, record.number) from error
+
+
+def _no_row(path: Path, number: int) -> DataError:
+    return DataError(f"{path}:{number}: this is no row.", remedy=f"phi-azure check {path} says why.")
 
 
 def _digest(path: Path, number: int, line: bytes, seed: int) -> int:
@@ -84,7 +102,7 @@ def _digest(path: Path, number: int, line: bytes, seed: int) -> int:
         messages: list[dict[str, Any]] = json.loads(line)["messages"]
         prompt = [(message["role"], message.get("content")) for message in messages[:-1]]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}:{number}: this is no row.", remedy=f"phi-azure check {path} says why.") from error
+        raise _no_row(path, number) from error
     return int.from_bytes(hashlib.blake2b(json.dumps([seed, prompt]).encode(), digest_size=8).digest(), "big")
 
 
