@@ -139,6 +139,19 @@ def test_validation_counts_the_rows_left_after_the_split(tmp_path: Path, rows: i
     assert got == code
 
 
+@pytest.mark.parametrize(
+    ("place", "code"), [("it's here/train.jsonl", 0), ("here/it's.jsonl", 1)], ids=["folder here", "the file's name"]
+)
+def test_validation_looks_at_names_that_azure_would_see(tmp_path: Path, place: str, code: int) -> None:
+    """An apostrophe in a folder of this machine never reaches Azure; one in the name of a file does."""
+    (tmp_path / place).parent.mkdir()
+    train = write_rows(tmp_path / place, sentiment_rows(12))
+
+    got, events = run(tmp_path, "ft_nlp_common_validation", {"train_file_path": str(train)}, "validation_info")
+
+    assert (got, "Azure refuses in paths" in str(events)) == (code, bool(code))
+
+
 def test_import_without_the_model_says_what_to_do(tmp_path: Path) -> None:
     """A Hugging Face id without local weights is an error that names the way out."""
     code, events = run(tmp_path, "chat_completion_model_import", {"huggingface_id": "microsoft/phi-4"}, "output_dir")

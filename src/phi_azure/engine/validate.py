@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from itertools import count
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import ProblemsError, UserError
@@ -65,12 +66,13 @@ def _least(spec: Spec) -> int:
 
 
 def _path_problems(spec: Spec) -> list[str]:
+    """Looks at the files' own names, which Azure would see; the folders above them are of this machine."""
     names = [name for name in spec.inputs if name.endswith("_path")]
     return [
         f"{name} holds the character {char}, which Azure refuses in paths."
         for name in names
         for char in _BAD_IN_PATHS
-        if char in spec.inputs[name]
+        if char in PurePosixPath(spec.inputs[name]).name
     ]
 
 
