@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,15 @@ def test_errors_are_raised_with_their_lines(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A path to nothing is a problem like any other."""
     assert [problem.code for problem in dataset.check(tmp_path / "none.jsonl").errors] == ["no-file"]
+
+
+def test_a_pipe_is_no_regular_file(tmp_path: Path) -> None:
+    """It is there, and is not waited for: rows are read more than once before they are sent."""
+    os.mkfifo(tmp_path / "rows.jsonl")
+
+    [problem] = dataset.check(tmp_path / "rows.jsonl").errors
+
+    assert (problem.code, problem.message) == ("no-file", "this is no regular file.")
 
 
 @pytest.mark.parametrize("run", ["x" * 4_000_000, "-eyJ" * 500_000], ids=["letters", "beginnings of tokens"])

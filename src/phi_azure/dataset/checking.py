@@ -222,7 +222,8 @@ def _unreadable(path: Path, route: Route) -> Iterator[Finding]:
         yield error("no-file", None, "this is a folder, not a file.", "Give the path of a JSONL file.", "fails")
         return
     if not path.is_file():
-        yield error("no-file", None, "there is no such file.", "Give the path of a JSONL file.", "fails")
+        what = "this is no regular file" if path.exists() else "there is no such file"
+        yield error("no-file", None, f"{what}.", "Give the path of a JSONL file.", "fails")
         return
     yield from _suffix(path.suffix, route)
     with path.open("rb") as file:
