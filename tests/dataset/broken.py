@@ -269,6 +269,8 @@ _FILES = (
     Broken("no suffix", _TEN, "suffix", None, "error", "Rename", "managed", ""),
     Broken("cut off", _TEN + good(99).encode()[:-20], "truncated", 11, "error", "cut off"),
     Broken("cut after a colon", _TEN + b'{"messages":', "truncated", 11, "error", "Write the file again"),
+    Broken("word after the last row", _TEN + good(99).encode() + b" junk", "json", 11, "error", "extra data"),
+    Broken("bracket after the last row", _TEN + good(99).encode() + b"]", "json", 11, "error", "extra data"),
     Broken("array of rows", b"[\n" + _TEN.replace(b"}\n", b"},\n") + b"]", "json-array", 1, "error", "JSON array"),
     Broken("pretty", json.dumps(json.loads(good(1)), indent=2).encode(), "object-over-lines", 1, "error", "several lines"),
     Broken("CRLF and a bad row", _TEN.replace(b"\n", b"\r\n") + b"{}\r\n", "no-messages", 11, "error", "messages"),

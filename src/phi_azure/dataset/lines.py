@@ -123,7 +123,7 @@ def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str
         return "several-objects", f"{several} objects on one line.", one
     if re.search(r",\s*[}\]]", text):
         return "trailing-comma", "a comma before a closing bracket.", "Remove the comma."
-    if last and text.startswith("{") and not text.endswith("}"):
+    if last and text.startswith("{") and not text.endswith("}") and _is_cut(problem):
         return "truncated", "the last line ends in the middle; the file seems cut off.", "Write the file again."
     if _FRAGMENT.fullmatch(text) and not text.startswith('{"messages"'):
         return "object-over-lines", "a piece of an object that goes over several lines.", one
@@ -131,6 +131,11 @@ def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str
     if isinstance(problem, json.JSONDecodeError):
         said = f"{problem.msg.removesuffix(' at')} at character {problem.pos + 1}"
     return "json", f"not JSON: {said[:1].lower()}{said[1:]}.", one
+
+
+def _is_cut(problem: Exception) -> bool:
+    """Whether the object did not end before the text did; "extra data" is what Python finds behind a whole one."""
+    return not (isinstance(problem, json.JSONDecodeError) and problem.msg == "Extra data")
 
 
 def _is_object(text: str) -> bool:
