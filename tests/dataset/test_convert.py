@@ -126,6 +126,7 @@ def test_system_message_is_added_where_none_is(tmp_path: Path) -> None:
     ("line", "message"),
     [
         pytest.param("oops", "not JSON", id="no JSON"),
+        pytest.param("9" * 5000, r"more than the 4,300 digits that Python reads\.", id="huge number"),
         pytest.param("3", "no object", id="no object"),
         pytest.param('{"conversations": []}', "fewer than two", id="no turns"),
         pytest.param('{"conversations": [{"from": "human", "value": "q"}, {"from": "xyzzy", "value": "a"}]}', "xyzzy", id="role"),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from phi_azure.dataset import sources
+from phi_azure.dataset import reading, sources
 from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.rules import MIN_MESSAGES, ROLES, meant_role
 from phi_azure.dataset.texts import surrogate
@@ -87,7 +87,7 @@ def _read(path: Path) -> Iterator[tuple[int, object, str | None]]:
                 try:
                     yield number, json.loads(line), None
                 except (ValueError, RecursionError) as error:
-                    yield number, None, f"not JSON: {error}."
+                    yield number, None, f"not JSON: {reading.why(error)}."
 
 
 def _shape(path: Path, number: int, row: object) -> Shape:

@@ -127,10 +127,9 @@ def _reason(text: str, problem: Exception, *, last: bool) -> tuple[str, str, str
         return "truncated", "the last line ends in the middle; the file seems cut off.", "Write the file again."
     if _FRAGMENT.fullmatch(text) and not text.startswith('{"messages"'):
         return "object-over-lines", "a piece of an object that goes over several lines.", one
-    said = str(problem)
-    if isinstance(problem, json.JSONDecodeError):
-        said = f"{problem.msg.removesuffix(' at')} at character {problem.pos + 1}"
-    return "json", f"not JSON: {said[:1].lower()}{said[1:]}.", one
+    if not isinstance(problem, json.JSONDecodeError):
+        return "json", f"{reading.why(problem)}.", "Write it as text, or remove it."
+    return "json", f"not JSON: {reading.why(problem)} at character {problem.pos + 1}.", one
 
 
 def _is_cut(problem: Exception) -> bool:

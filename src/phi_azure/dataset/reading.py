@@ -43,6 +43,8 @@ def why(problem: Exception) -> str:
     if isinstance(problem, json.JSONDecodeError):
         said = problem.msg.removesuffix(" at")
         return said[:1].lower() + said[1:]
+    if isinstance(problem, UnicodeDecodeError):
+        return f"byte {problem.start + 1} is not UTF-8"
     if isinstance(problem, RecursionError):
         return "nested too deep to be read"
     return f"a number has more than the {sys.get_int_max_str_digits():,} digits that Python reads"

@@ -8,6 +8,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from phi_azure.dataset import reading
 from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.finding import error
 from phi_azure.dataset.record import BLOCK, LONGEST, Record
@@ -127,7 +128,7 @@ def _cell_row(number: int, row: dict[str, Any]) -> Record:
         try:
             row[name] = json.loads(cell) if cell.strip() else None
         except (ValueError, RecursionError) as problem:
-            message = f"the cell {name} is not JSON: {problem}."
+            message = f"the cell {name} is not JSON: {reading.why(problem)}."
             return Record(number, None, error("json", name, message, "Write the cell with json.dumps.", "fails"))
     return Record(number, row)
 
