@@ -172,6 +172,23 @@ def test_rows_of_parquet_are_looked_at(tmp_path: Path) -> None:
     assert [[(problem.code, problem.line) for problem in report.errors] for report in found] == [[("role", 13)]] * 2
 
 
+def test_rows_of_an_array_in_one_line_are_told_apart(tmp_path: Path) -> None:
+    """Each is named, and one that repeats another is found, though both stand in line 1."""
+    rows = [json.loads(GOOD % number) for number in range(12)]
+    (tmp_path / "rows.json").write_text(json.dumps([*rows, None, rows[2], 7]), encoding="utf-8")
+    (tmp_path / "test.json").write_text(json.dumps([rows[1], rows[4]]), encoding="utf-8")
+
+    report = dataset.check_files(tmp_path / "rows.json", test=tmp_path / "test.json", route="managed", missing=())
+
+    assert [(problem.code, problem.line, problem.message.split(";")[0]) for problem in report.problems] == [
+        ("not-object", 1, "row 13: this is no JSON object."),
+        ("not-object", 1, "row 15: this is no JSON object."),
+        ("duplicate", 1, "row 14: the same row as line 1, row 3."),
+        ("leak", 1, f"row 1: the same row as {tmp_path / 'rows.json'}:1, row 2"),
+        ("leak", 1, f"row 2: the same row as {tmp_path / 'rows.json'}:1, row 5"),
+    ]
+
+
 def test_without_pyarrow_a_parquet_file_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a warning that says what to install, and nobody claims to know how many rows train."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -168,7 +168,7 @@ def plainly(text: str) -> object:
 @settings(max_examples=60)
 def test_repeats_are_found_on_disk_as_in_memory(lines: list[bytes], in_memory: int) -> None:
     """However few rows memory may hold, each row that was there before is named with the line of the first."""
-    from phi_azure.dataset.repeats import Repeats
+    from phi_azure.dataset.repeats import Place, Repeats
 
     repeats = Repeats(in_memory)
     first: dict[bytes, int] = {}
@@ -176,7 +176,7 @@ def test_repeats_are_found_on_disk_as_in_memory(lines: list[bytes], in_memory: i
         first.setdefault(line, number)
         keys = judge_line(line, Rules()).keys
         assert keys
-        repeats.add(0, number, [keys[0]], [keys[1]])
+        repeats.add(Place(0, number), [keys[0]], [keys[1]])
 
     found, counts = repeats.found(100)
     repeats.close()

@@ -39,7 +39,7 @@ def elements(path: Path, size: int = BLOCK) -> Iterator[Record]:
 def _elements(text: _Text) -> Iterator[Record]:
     doubtful: list[Finding] = []
     decoder = reading.decoder(doubtful)
-    before = "["
+    before, element = "[", 0
     while (sign := text.sign()) not in {"", "]"}:
         line = text.line
         if sign == ",":
@@ -50,13 +50,13 @@ def _elements(text: _Text) -> Iterator[Record]:
             continue
         if before == "row":
             yield Record(line, None, _NO_COMMA, is_row=False)
+        before, element = "row", element + 1
         try:
             row = text.value(decoder, doubtful)
         except (ValueError, RecursionError) as problem:
-            yield Record(text.line_of(problem), None, _broken(problem))
+            yield Record(text.line_of(problem), None, _broken(problem), element=element)
             return
-        yield Record(line, row, doubtful=tuple(doubtful))
-        before = "row"
+        yield Record(line, row, doubtful=tuple(doubtful), element=element)
     yield from _end(text, sign, before)
 
 

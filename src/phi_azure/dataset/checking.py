@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from phi_azure.dataset import sources
 from phi_azure.dataset.finding import Finding, error, info, warning
 from phi_azure.dataset.lines import Verdict, judge_row
-from phi_azure.dataset.repeats import Repeats
+from phi_azure.dataset.repeats import Place, Repeats
 from phi_azure.dataset.report import LIMIT, FileReport, Notes, Problem, Report, Route, Split
 from phi_azure.dataset.rules import Rules
 from phi_azure.dataset.sieve import Sifted, looked_at, sift
@@ -186,20 +186,21 @@ class _File:
 
     def _take_records(self, records: Iterator[Record]) -> None:
         for record in records:
-            self._take(looked_at(record.number, _judged(record, self._rules)))
+            self._take(looked_at(record.number, _judged(record, self._rules)), record.element)
 
-    def _take(self, sifted: Sifted) -> None:
+    def _take(self, sifted: Sifted, element: int = 0) -> None:
         self._rows += sifted.rows
         self._characters += sifted.characters
-        self._repeats.add(self._index, sifted.first, sifted.prompts, sifted.wholes)
+        self._repeats.add(Place(self._index, sifted.first, element), sifted.prompts, sifted.wholes)
         if sifted.verdict:
             self._dropped += sifted.verdict.dropped
             for finding in sifted.verdict.findings:
-                self._note(sifted.first, finding)
+                self._note(sifted.first, finding, element)
 
-    def _note(self, line: int | None, finding: Finding) -> None:
+    def _note(self, line: int | None, finding: Finding, element: int = 0) -> None:
         code, level, field, message, fix, effect = finding
-        self._notes.add(Problem(code, level, str(self._path), line, field, message, fix, effect))
+        said = _of_row(element, message)
+        self._notes.add(Problem(code, level, str(self._path), line, field, said, fix, effect))
 
     def _note_count(self) -> None:
         least = MIN_TRAINING_ROWS if self._split == "training" else 1
@@ -278,28 +279,47 @@ def _size(size: int) -> Iterator[Finding]:
         yield warning("too-large", None, message, "Stay under 512,000,000 bytes.")
 
 
-_REPEATED: dict[str, Callable[[str, str], Finding]] = {
-    "duplicate": lambda _, line: warning("duplicate", None, f"the same row as line {line}.", "Remove one of them."),
-    "contradiction": lambda _, line: warning(
-        "contradiction", None, f"the same prompt as line {line}, with another answer.", "Keep the one that you want."
+def _of_row(element: int, message: str) -> str:
+    """Names the row where its line may hold others."""
+    return f"row {element}: {message}" if element else message
+
+
+_REPEATED: dict[str, Callable[[str, Place], Finding]] = {
+    "duplicate": lambda _, there: warning(
+        "duplicate", None, f"the same row as {_beside(there)}.", "Remove one of them."
     ),
-    "leak": lambda file, line: warning(
-        "leak", None, f"the same row as {file}:{line}; a loss on it proves nothing.", "Keep it in one file."
+    "contradiction": lambda _, there: warning(
+        "contradiction",
+        None,
+        f"the same prompt as {_beside(there)}, with another answer.",
+        "Keep the one that you want.",
     ),
-    "leaked-prompt": lambda file, line: warning(
+    "leak": lambda file, there: warning(
+        "leak", None, f"the same row as {_within(file, there)}; a loss on it proves nothing.", "Keep it in one file."
+    ),
+    "leaked-prompt": lambda file, there: warning(
         "leaked-prompt",
         None,
-        f"the same prompt as {file}:{line}, another answer.",
+        f"the same prompt as {_within(file, there)}, another answer.",
         "Keep equal prompts in one file.",
     ),
 }
 
 
+def _beside(place: Place) -> str:
+    return f"line {place.line}" + (f", row {place.row}" if place.row else "")
+
+
+def _within(file: str, place: Place) -> str:
+    return f"{file}:{place.line}" + (f", row {place.row}" if place.row else "")
+
+
 def _note_repeats(repeats: Repeats, given: list[_Given], notes: Notes, limit: int) -> None:
     found, counts = repeats.found(limit)
-    for code, (file, line), (earlier_file, earlier_line) in found:
-        code_, level, field, message, fix, effect = _REPEATED[code](str(given[earlier_file][0]), str(earlier_line))
-        notes.add(Problem(code_, level, str(given[file][0]), line, field, message, fix, effect))
+    for code, there, earlier in found:
+        code_, level, field, message, fix, effect = _REPEATED[code](str(given[earlier.file][0]), earlier)
+        said = _of_row(there.row, message)
+        notes.add(Problem(code_, level, str(given[there.file][0]), there.line, field, said, fix, effect))
         counts[code] -= 1
     for code, more in counts.items():
         notes.count(code, "warning", more)

@@ -22,3 +22,5 @@ class Record(NamedTuple):
     """False where something is wrong beside the rows."""
     doubtful: tuple[Finding, ...] = ()
     """What is wrong with how a row is written that could be read."""
+    element: int = 0
+    """Which of a JSON array's elements it is, from 1: several may stand in one line; else 0."""

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 1_000_000
 PARTS = 32
-_LINE_BITS = 40
-_LINE_MASK = (1 << _LINE_BITS) - 1
+_ROW_BITS, _LINE_BITS = 27, 34
+_ROW_MASK, _LINE_MASK = (1 << _ROW_BITS) - 1, (1 << _LINE_BITS) - 1
+_FILE = _ROW_BITS + _LINE_BITS
 
-Place = tuple[int, int]
-"""Which file, from 0, and which line of it, from 1."""
+
+class Place(NamedTuple):
+    """Where a row stands."""
+
+    file: int
+    """From 0."""
+    line: int
+    """From 1."""
+    row: int = 0
+    """From 1, of a file that may hold several rows in one line; else 0. Beyond 134 million they have one number."""
 
 
 class Repeat(NamedTuple):
@@ -39,12 +48,12 @@ class Repeats:
         self._prompts, self._rows, self._places = array("q"), array("q"), array("Q")
         self._spilled: list[IO[bytes]] = []
 
-    def add(self, file: int, first: int, prompts: list[int], wholes: list[int]) -> None:
+    def add(self, first: Place, prompts: list[int], wholes: list[int]) -> None:
         """Takes the hashes of rows of a file that stand on consecutive lines from `first` on."""
-        start = (file << _LINE_BITS) | first
+        start = _packed(first)
         self._prompts.extend(prompts)
         self._rows.extend(wholes)
-        self._places.extend(range(start, start + len(prompts)))
+        self._places.extend(range(start, start + (len(prompts) << _ROW_BITS), 1 << _ROW_BITS))
         if len(self._prompts) >= self._in_memory:
             self._spill()
 
@@ -59,7 +68,9 @@ class Repeats:
                 heappush(heap, (-place, earlier))
             elif heap and -place > heap[0][0]:
                 heappushpop(heap, (-place, earlier))
-        named = [Repeat(code, _place(-at), _place(earlier)) for code, heap in first.items() for at, earlier in heap]
+        named = [
+            Repeat(code, _unpacked(-at), _unpacked(earlier)) for code, heap in first.items() for at, earlier in heap
+        ]
         return sorted(named, key=lambda repeat: (repeat.place, repeat.code)), counts
 
     def close(self) -> None:
@@ -102,12 +113,16 @@ def _repeats_in(prompts: array[int], rows: array[int], places: array[int]) -> It
         before = told.setdefault(row, place)
         same = asked.setdefault(prompt, place)
         if before != place:
-            across = before >> _LINE_BITS != place >> _LINE_BITS
+            across = before >> _FILE != place >> _FILE
             yield ("leak" if across else "duplicate"), place, before
         elif same != place:
-            across = same >> _LINE_BITS != place >> _LINE_BITS
+            across = same >> _FILE != place >> _FILE
             yield ("leaked-prompt" if across else "contradiction"), place, same
 
 
-def _place(packed: int) -> Place:
-    return packed >> _LINE_BITS, packed & _LINE_MASK
+def _packed(place: Place) -> int:
+    return place.file << _FILE | place.line << _ROW_BITS | min(place.row, _ROW_MASK)
+
+
+def _unpacked(packed: int) -> Place:
+    return Place(packed >> _FILE, packed >> _ROW_BITS & _LINE_MASK, packed & _ROW_MASK)

@@ -28,7 +28,8 @@ class Problem:
     level: Level
     file: str
     line: int | None
-    """Counted from 1; None when the whole file is meant. In parquet it is the row, in json arrays the element."""
+    """Counted from 1; None when the whole file is meant. In parquet it is the row; of a JSON array the message
+    names the row as well."""
     field: str | None
     """Where in the row, such as `messages[2].role`."""
     message: str

@@ -96,7 +96,7 @@ def row_findings(row: object, rules: Rules) -> Iterator[Finding]:
 
 def _all_findings(row: object, rules: Rules) -> Iterator[Finding]:
     if not isinstance(row, dict):
-        yield error("not-object", None, "the line is no JSON object.", _EXAMPLE)
+        yield error("not-object", None, "this is no JSON object.", _EXAMPLE)
         return
     yield from _columns(row)
     messages = row.get("messages")
@@ -142,8 +142,8 @@ def _no_messages(row: Mapping[str, Any]) -> Finding:
         return error(
             "no-messages",
             None,
-            "the line is one message, not a conversation.",
-            f"Put a whole one on a line. {_EXAMPLE}",
+            "this is one message, not a conversation.",
+            f"Write a whole one. {_EXAMPLE}",
         )
     return error("no-messages", None, "the row has no `messages`.", _EXAMPLE)
 
