@@ -1,5 +1,7 @@
 """Job files that are wrong, each with the line and a word of what a person is told."""
 
+# ruff: noqa: E501  a table reads best with a row on a line
+
 from __future__ import annotations
 
 TOP = "name: tone\ntraining_data: a.jsonl\n"
@@ -68,6 +70,16 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("empty address", TOP + "validation_data: 'azureml:'\n", 3, "azureml:name:version"),
     ("quote in the name of the data", "name: tone\ntraining_data: it's\nroute: managed\n", 2, "single quote"),
     ("our own tag", TOP + "tags: {phi_azure.resumes: a}\n", 3, "choose another name"),
+    # the gate
+    ("unknown metric of the gate", TOP + "gate:\n  metric: foo\n  at_least: 0.5\n", 4, "exact_match or normalised_match or label"),
+    ("score above 1", TOP + "gate:\n  at_least: 2\n", 4, "a number from 0 to 1"),
+    ("better than nothing", TOP + "gate: {better_than: none}\n", 3, "base or all"),
+    ("negative losses", TOP + "gate: {max_lost: -1}\n", 3, "a whole number of 0 or more"),
+    ("misspelt score", TOP + "gate: {at_last: 0.5}\n", 3, "did you mean at_least?"),
+    ("labels are numbers", TOP + "gate: {metric: label, labels: [1, b], at_least: 1}\n", 3, "gate.labels.0 is 1; it takes text"),
+    ("function without a name", TOP + "gate: {metric: function, function: a.py, at_least: 1}\n", 3, "FILE.py:NAME"),
+    ("gate that asks for nothing", TOP + "gate: {metric: label}\n", 3, "give at_least, better_than or max_lost"),
+    ("gate without its pattern", TOP + "gate: {metric: regex, at_least: 2}\n", 3, "metric regex needs pattern"),
     # keys of others
     ("misspelt data", "name: tone\ntraining_date: a\n", 2, "did you mean training_data?"),
     ("OpenAI training_file", TOP + "training_file: b\n", 3, "did you mean training_data?"),

@@ -54,6 +54,26 @@ def test_names_all_at_once(tmp_path: Path) -> None:
     assert lines == ["1", "2", "3", "6", "7", "9", "11"]
 
 
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "{at_least: 2}",
+        "{at_last: 0.5}",
+        "{metric: foo, pattern: a, at_least: 1}",
+        "{metric: label, labels: 3, max_lost: 1}",
+    ],
+)
+def test_a_wrong_gate_is_told_once(gate: str, tmp_path: Path) -> None:
+    """What is left without the wrong field is not blamed for asking nothing, nor an option for another metric."""
+    path = tmp_path / "job.yaml"
+    path.write_text(f"name: tone\ntraining_data: a\ngate: {gate}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        FineTune.from_yaml(path)
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
     """Ten lines that stand for ten thousand million values cost nothing."""
     layers = "\n".join(f"  a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(10))}}}" for n in range(1, 11))

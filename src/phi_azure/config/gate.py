@@ -13,7 +13,8 @@ from phi_azure.config.strict import Strict
 
 MetricName = Literal["exact_match", "normalised_match", "label", "regex", "json_schema", "rouge_l", "function"]
 _NEEDS = {"regex": "pattern", "json_schema": "json_schema", "function": "function"}
-_OPTIONS = {"pattern": "regex", "json_schema": "json_schema", "function": "function", "labels": "label"}
+OPTIONS = {"pattern": "regex", "json_schema": "json_schema", "function": "function", "labels": "label"}
+"""Fields that one metric alone has."""
 
 
 class Metric(Strict):
@@ -40,7 +41,7 @@ class Metric(Strict):
             problems.append(f"metric {self.metric} needs {need}")
         problems += [
             f"{option} belongs to metric {metric}, not to {self.metric}"
-            for option, metric in _OPTIONS.items()
+            for option, metric in OPTIONS.items()
             if getattr(self, option) is not None and metric != self.metric
         ]
         if self.pattern is not None and (wrong := _no_pattern(self.pattern)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from phi_azure.config.gate import OPTIONS, Gate
 from phi_azure.config.job import FineTune, HuggingFaceModel, LocalModel
 from phi_azure.config.managed import Lora, ManagedCompute
 from phi_azure.config.serverless import Serverless
@@ -29,6 +30,7 @@ _PATTERNS = {
     "registered_name": "letters, digits, '.', - and _, beginning with a letter or digit, at most 255",
     "cluster": "letters, digits and -, beginning with a letter, 2 to 32 of them",
     "shm_size_finetune": "a number and a unit of b, k, m or g, such as 5g",
+    "function": "FILE.py:NAME",
     "huggingface": "org/name, such as microsoft/Phi-3.5-mini-instruct",
 }
 _REASONS = {"precision": ": Azure trains no Phi in 8 or 4 bits"}
@@ -75,8 +77,17 @@ def _without(values: dict[str, Any], places: list[Place]) -> dict[str, Any]:
             for other, ours in (*SAME_KNOB.items(), *SAME_LORA.items()):
                 if ours == place[-1]:
                     here.pop(other, None)
+    if any(place[:1] == ("gate",) for place in places) and isinstance(left.get("gate"), dict):
+        left["gate"] = _asking(left["gate"], {place[-1] for place in places if place[:1] == ("gate",)})
     required = {"name": "x", "training_data": "x.jsonl"}
     return {**{key: value for key, value in required.items() if (key,) in places}, **left}
+
+
+def _asking(gate: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
+    """Lets what is left of a gate ask for something, if what it asked for was wrong; options go with their metric."""
+    if "metric" in wrong:
+        gate = {name: value for name, value in gate.items() if name not in OPTIONS}
+    return gate if wrong <= {"metric", *OPTIONS} else {"at_least": 0, **gate}
 
 
 def _explained(kind: type[BaseModel], error: ValidationError, *, rules_only: bool = False) -> list[tuple[Place, str]]:
@@ -141,7 +152,7 @@ def _shown(value: object) -> str:
 
 
 def _takes(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
-    if len(place) > 1 and place[-2] in {"tags", "inputs"}:
+    if len(place) > 1 and (place[-2] in {"tags", "inputs"} or place[-1].isdigit()):  # the lists are of text too
         return "text"
     owner = _owner(kind, place, str(detail["loc"][1]) if len(detail["loc"]) > 1 else "")
     return takes(owner, place[-1]) if owner and place and place[-1] in owner.model_fields else "names and values"
@@ -165,7 +176,7 @@ def _owner(kind: type[BaseModel], place: Place, tag: str) -> type[BaseModel] | N
     if place[0] == "model":
         return HuggingFaceModel if tag == "hugging_face" else LocalModel
     if place[0] != "route":
-        return None
+        return Gate if place[0] == "gate" else None
     if len(place) > 2 and place[1] == "lora":
         return Lora
     return ManagedCompute if tag == "managed" else Serverless
@@ -211,6 +222,8 @@ def _meant(kind: type[BaseModel], place: Place, detail: ErrorDetails) -> str:
         return suggestion(name, Lora.model_fields)
     if kind is not FineTune:
         return suggestion(name, kind.model_fields)
+    if parts[0] == "gate":
+        return suggestion(name, Gate.model_fields)
     if parts[0] == "model":
         return "; model takes a name, {huggingface: org/name} or {path: DIR}"
     return _meant_in_route(name, parts[1]) if parts[0] == "route" else _meant_at_top(name)
