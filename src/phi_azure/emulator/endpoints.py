@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import ledger, operations, references
-from phi_azure.emulator.identity import TENANT, read_token
-from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, MapOf, Object, Word, require
+from phi_azure.emulator import credentials, endpoint_bodies, ledger, operations, references, traffic
+from phi_azure.emulator.identity import TENANT
+from phi_azure.emulator.shapes import require
 from phi_azure.emulator.wire import (
     MANAGEMENT,
     WORKSPACE,
@@ -28,119 +26,14 @@ from phi_azure.emulator.workspaces import vm_sizes
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from phi_azure.emulator.shapes import Shape
     from phi_azure.emulator.store import Document
 
 _ENDPOINT_VERSIONS = frozenset({"", "2022-02-01-preview", "2023-04-01-preview"})
 _DEPLOYMENT_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview"})
 _NAME = r"(?=.{3,32}$)[a-zA-Z][a-zA-Z0-9]*(-+[a-zA-Z0-9]+)*"
 _NAME_RULE = "Use 3 to 32 characters: a letter first, then letters, digits and dashes; no dash at the end."
-_IDENTITY = Object(
-    "ManagedServiceIdentity", {"type": TEXT, "principalId": TEXT, "tenantId": TEXT, "userAssignedIdentities": ANYTHING}
-)
 _PRINCIPAL = "00000000-0000-4000-8000-000000000077"  # the endpoint's own identity
-_ENDPOINT_BODY = Object(
-    "OnlineEndpointTrackedResource",
-    {
-        "location": TEXT,
-        "tags": TEXTS,
-        "kind": TEXT,
-        "identity": _IDENTITY,
-        "sku": ANYTHING,
-        "properties": Object(
-            "OnlineEndpoint",
-            {
-                "authMode": Word("EndpointAuthMode", ("Key", "AMLToken", "AADToken")),
-                "description": TEXT,
-                "properties": TEXTS,
-                "traffic": MapOf(WHOLE),
-                "mirrorTraffic": MapOf(WHOLE),
-                "publicNetworkAccess": Word("PublicNetworkAccess", ("Enabled", "Disabled")),
-                "compute": TEXT,
-                "keys": ANYTHING,
-            },
-            frozenset({"authMode"}),
-        ),
-    },
-    frozenset({"location", "properties"}),
-)
-_PROBE = Object(
-    "ProbeSettings",
-    {
-        "failureThreshold": WHOLE,
-        "successThreshold": WHOLE,
-        "timeout": DURATION,
-        "period": DURATION,
-        "initialDelay": DURATION,
-    },
-)
-_TARGET_UTILIZATION: dict[str, Shape] = dict.fromkeys(
-    ("minInstances", "maxInstances", "pollingInterval", "targetUtilizationPercentage"), ANYTHING
-)
-_DEPLOYMENT_BODY = Object(
-    "OnlineDeploymentTrackedResource",
-    {
-        "location": TEXT,
-        "tags": TEXTS,
-        "kind": TEXT,
-        "identity": _IDENTITY,
-        "sku": Object(
-            "Sku",
-            {"name": TEXT, "capacity": WHOLE, "tier": TEXT, "size": TEXT, "family": TEXT},
-            frozenset({"capacity"}),
-        ),
-        "properties": Object(
-            "ManagedOnlineDeployment",
-            {
-                "endpointComputeType": Word("EndpointComputeType", ("Managed",)),
-                "model": TEXT,
-                "modelMountPath": TEXT,
-                "description": TEXT,
-                "instanceType": TEXT,
-                "properties": TEXTS,
-                "environmentVariables": TEXTS,
-                "environmentId": TEXT,
-                "codeConfiguration": ANYTHING,
-                "appInsightsEnabled": FLAG,
-                "scaleSettings": Object(
-                    "ScaleSettings",
-                    {"scaleType": Word("ScaleType", ("Default", "TargetUtilization"))} | _TARGET_UTILIZATION,
-                ),
-                "requestSettings": Object(
-                    "RequestSettings",
-                    {"requestTimeout": DURATION, "maxQueueWait": DURATION, "maxConcurrentRequestsPerInstance": WHOLE},
-                ),
-                "livenessProbe": _PROBE,
-                "readinessProbe": _PROBE,
-                "startupProbe": _PROBE,
-                "egressPublicNetworkAccess": TEXT,
-                "privateNetworkConnection": FLAG,
-                "dataCollector": ANYTHING,
-            },
-            frozenset({"model", "instanceType", "endpointComputeType"}),
-        ),
-    },
-    frozenset({"location", "properties", "sku"}),
-)
-_KEYS_BODY = Object(
-    "RegenerateKeys", {"keyType": Word("KeyType", ("Primary", "Secondary")), "keyValue": TEXT}, frozenset({"keyType"})
-)
-_LOGS_BODY = Object(
-    "DeploymentLogsRequest",
-    {
-        "containerType": Word("ContainerType", ("InferenceServer", "StorageInitializer", "ModelDataCollector")),
-        "tail": WHOLE,
-    },
-)
-_DEFAULT_PROBE = {
-    "failureThreshold": 30,
-    "successThreshold": 1,
-    "timeout": "PT2S",
-    "period": "PT10S",
-    "initialDelay": "PT10S",
-}
 _OF_THE_SCRIPT = frozenset({"", "score", "swagger.json"})  # the paths of Azure's server for MLflow models
-_DEFAULT_REQUESTS = {"maxQueueWait": "PT0S", "requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
 
 
 # Endpoints
@@ -149,7 +42,7 @@ _DEFAULT_REQUESTS = {"maxQueueWait": "PT0S", "requestTimeout": "PT5S", "maxConcu
 def put_endpoint(call: Call, name: str, **_: str) -> Response:
     """Makes an endpoint, or changes its traffic and settings."""
     body = call.json()
-    require(_ENDPOINT_BODY, body)
+    require(endpoint_bodies.ENDPOINT, body)
     name_rule("endpoint", name, _NAME, _NAME_RULE)
     store, key = call.emulator.store, call.scope.key + name
     before = store.get("endpoint", key)
@@ -161,7 +54,8 @@ def put_endpoint(call: Call, name: str, **_: str) -> Response:
             inner="NameInUse",
         )
     properties = body["properties"]
-    _check_traffic(call, name, properties.get("traffic") or {}, properties.get("mirrorTraffic") or {})
+    shares = (properties.get("traffic") or {}, properties.get("mirrorTraffic") or {})
+    traffic.check(name, _deployments(call, name), *shares)
     headers = operations.start(
         call, "endpoint", key, verb="Updating" if before else "Creating", prefix=operations.oeid(call.scope)
     )
@@ -172,26 +66,6 @@ def put_endpoint(call: Call, name: str, **_: str) -> Response:
 
 def _by_host(call: Call, name: str) -> bool:
     return any(doc["name"].lower() == name.lower() for doc in call.emulator.store.find("endpoint"))
-
-
-def _check_traffic(call: Call, name: str, traffic: dict[str, int], mirror: dict[str, int]) -> None:
-    known = {d["name"].lower() for d in _deployments(call, name)}
-    unknown = [d for d in (*traffic, *mirror) if d.lower() not in known]
-    if unknown:
-        raise WireError(
-            400,
-            "UserError",
-            f"Traffic names deployments that do not exist on endpoint {name}: {', '.join(unknown)}.",
-            inner="BadArgument",
-        )
-    if sum(traffic.values()) not in {0, 100} or any(share < 0 for share in traffic.values()):
-        raise WireError(
-            400, "UserError", f"Traffic must sum to 0 or 100; it sums to {sum(traffic.values())}.", inner="BadArgument"
-        )
-    if len(mirror) > 1 or any(not 0 <= share <= 50 for share in mirror.values()):
-        raise WireError(
-            400, "UserError", "Mirror traffic takes one deployment and at most 50 percent.", inner="BadArgument"
-        )
 
 
 def _endpoint(call: Call, name: str, body: Document, before: Document | None, operation: str) -> Document:
@@ -277,7 +151,7 @@ def list_keys(call: Call, name: str, **_: str) -> Response:
 def regenerate_keys(call: Call, name: str, **_: str) -> Response:
     """Replaces one key."""
     body = call.json()
-    require(_KEYS_BODY, body)
+    require(endpoint_bodies.KEYS, body)
     document = _required(call, name)
     field = f"{body['keyType'].lower()}Key"
     given = body.get("keyValue")  # the client sends the present key along: it is to be another all the same
@@ -306,7 +180,7 @@ def _shown(document: Document) -> Document:
 def put_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:
     """Makes a deployment: the model's files are laid out and a process of its own serves them."""
     body = call.json()
-    require(_DEPLOYMENT_BODY, body)
+    require(endpoint_bodies.DEPLOYMENT, body)
     name_rule("deployment", deployment, _NAME, _NAME_RULE)
     endpoint = _required(call, name)
     properties = body["properties"]
@@ -377,9 +251,9 @@ def _deployment(
         "dataCollector": None,
         **given,
         "scaleSettings": {"scaleType": "Default"} | given.get("scaleSettings", {}),
-        "requestSettings": _DEFAULT_REQUESTS | given.get("requestSettings", {}),
-        "livenessProbe": _DEFAULT_PROBE | given.get("livenessProbe", {}),
-        "readinessProbe": _DEFAULT_PROBE | given.get("readinessProbe", {}),
+        "requestSettings": endpoint_bodies.DEFAULT_REQUESTS | given.get("requestSettings", {}),
+        "livenessProbe": endpoint_bodies.DEFAULT_PROBE | given.get("livenessProbe", {}),
+        "readinessProbe": endpoint_bodies.DEFAULT_PROBE | given.get("readinessProbe", {}),
         "properties": given.get("properties", {}) | {"AzureAsyncOperationUri": operation},
         "provisioningState": "Updating" if before else "Creating",
     }
@@ -434,15 +308,7 @@ def list_deployments(call: Call, name: str, **_: str) -> Response:
 
 def delete_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:
     """Takes a deployment away; one that still has traffic is refused."""
-    endpoint = _required(call, name)
-    share = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items()}.get(deployment.lower(), 0)
-    if share:
-        raise WireError(
-            400,
-            "UserError",
-            f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.",
-            inner="BadArgument",
-        )
+    traffic.check_delete(_required(call, name), deployment)
     key = f"{call.scope.key}{name}/{deployment}"
     return operations.begin_delete(call, "deployment", key, prefix=operations.odid(call.scope))
 
@@ -450,7 +316,7 @@ def delete_deployment(call: Call, name: str, deployment: str, **_: str) -> Respo
 def get_logs(call: Call, name: str, deployment: str, **_: str) -> Response:
     """Answers the end of what a deployment's container wrote."""
     body = call.json() if call.request.get_data() else {}
-    require(_LOGS_BODY, body)
+    require(endpoint_bodies.LOGS, body)
     document = _required_deployment(call, name, deployment)
     lines = call.emulator.runner.deployment_log(call, document).splitlines()
     text = "\n".join(lines[-int(body.get("tail") or 2000) :])
@@ -491,9 +357,10 @@ def score(call: Call, endpoint: str, region: str, path: str) -> Response:
     )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.inference.ml.azure.com.")
-    check_key(call, document["keys"], document["properties"]["authMode"])
+    credentials.check_key(call, document["keys"], document["properties"]["authMode"])
     inner = Call(call.emulator, call.request, Scope(*document["scope"]))
-    deployment = _chosen(inner, document, call.request.headers.get("azureml-model-deployment"))
+    named = call.request.headers.get("azureml-model-deployment")
+    deployment = traffic.choose(document, _deployments(inner, document["name"]), named)
     if deployment["shape"] == "mlflow" and path not in _OF_THE_SCRIPT:
         response = _no_route(path)
     else:
@@ -507,36 +374,6 @@ def _no_route(path: str) -> Response:
     error = WireError(424, "ModelError", f"The model container answered 404: it has no route /{path}.")
     said = {"ms-azureml-model-error-statuscode": "404", "ms-azureml-model-error-reason": "NOT FOUND"}
     return answer(error.body("", 0.0), 424, said)
-
-
-_AUDIENCES = {"aadtoken": "https://ml.azure.com"}
-
-
-def check_key(call: Call, keys: dict[str, str], mode: str) -> None:
-    """Refuses a question without the endpoint's key, with "Bearer" or bare, or without a token where one is asked."""
-    value = re.sub(
-        r"(?i)^bearer\s+", "", call.request.headers.get("Authorization", "") or call.request.headers.get("api-key", "")
-    )
-    claims = {} if mode.lower() == "key" else (read_token(value) or {})
-    wanted = _AUDIENCES.get(mode.lower())
-    allowed = value in keys.values() if mode.lower() == "key" else bool(claims) and wanted in {None, claims.get("aud")}
-    if not allowed:
-        raise WireError(401, "Unauthorized", "The key or token of the request is not one of this endpoint.")
-
-
-def _chosen(call: Call, endpoint: Document, named: str | None) -> Document:
-    ready = {
-        d["name"].lower(): d
-        for d in _deployments(call, endpoint["name"])
-        if d["properties"]["provisioningState"] == "Succeeded"
-    }
-    traffic = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items() if v and k.lower() in ready}
-    if named and named.lower() in ready:
-        return ready[named.lower()]
-    # a name that is unknown here may have leaked from an earlier call of the client (its headers are one per process)
-    if not traffic:
-        raise WireError(404, "NoDeployment", f"Endpoint {endpoint['name']} has no deployment with positive traffic.")
-    return ready[random.choices(list(traffic), weights=list(traffic.values()))[0]]  # noqa: S311 (a share, not a secret)
 
 
 _ENDPOINT = f"{WORKSPACE}/onlineEndpoints/<name>"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import ledger, operations, references, registry
-from phi_azure.emulator.endpoints import check_key
+from phi_azure.emulator import credentials, ledger, operations, references, registry
 from phi_azure.emulator.shapes import ANYTHING, TEXT, TEXTS, Object, Word, require
 from phi_azure.emulator.wire import (
     MANAGEMENT,
@@ -195,7 +194,7 @@ def chat(call: Call, endpoint: str, region: str, path: str) -> Response:
     )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.models.ai.azure.com.")
-    check_key(call, document["keys"], document["properties"]["authMode"])
+    credentials.check_key(call, document["keys"], document["properties"]["authMode"])
     if document["properties"]["provisioningState"] != "Succeeded":
         raise WireError(503, "NotReady", f"The endpoint is {document['properties']['endpointState']}.")
     inner = Call(call.emulator, call.request, Scope(*document["scope"]))
