@@ -143,6 +143,32 @@ def test_key_opens_the_endpoint(client: Any, endpoint: Any, deploy: Callable[[st
     assert [answer.status_code for answer in answers] == [200, 200, 200, 401, 401]
 
 
+WRONG_QUESTIONS = [
+    ({"input_data": [1, 2]}, "input_data must be an object"),
+    ({"input_data": {"input_string": []}}, "input_data must be an object"),
+    ({"input_data": {"input_string": ["Who are you?"]}}, r"input_string\[0\] must be a list"),
+    ({"input_data": {"input_string": [[]]}}, r"input_string\[0\] must be a list"),
+    ({"input_data": {"input_string": [QUESTION, ["Hi"]]}}, r"input_string\[1\]\[0\] must be an object"),
+    ({"input_data": {"input_string": [*QUESTION, "Hi"]}}, r"input_string\[1\] must be an object"),
+    ({"input_data": {"input_string": [{"content": "Hi"}]}}, r"input_string\[0\] must be an object with role"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), WRONG_QUESTIONS, ids=[str(number) for number in range(len(WRONG_QUESTIONS))])
+def test_question_that_is_none_is_refused(
+    client: Any, endpoint: Any, deploy: Callable[[str], Any], tmp_path: Path, body: Any, said: str
+) -> None:
+    """A body without conversations is answered with what is wrong with it, as the container does."""
+    deploy("blue")
+    _route(client, blue=100)
+    (tmp_path / "wrong.json").write_text(json.dumps(body))
+
+    with pytest.raises(HttpResponseError, match=said) as caught:
+        client.online_endpoints.invoke("ep-one", request_file=str(tmp_path / "wrong.json"))
+
+    assert caught.value.status_code == 400
+
+
 def test_key_is_regenerated(client: Any, endpoint: Any) -> None:
     """A regenerated key is another; the other one stays."""
     before = client.online_endpoints.get_keys("ep-one")

@@ -63,6 +63,19 @@ def test_endpoint_streams_a_chat(client: Any, azure: Azure, endpoint: Any) -> No
     assert '"content": "one"' in lines[0]
 
 
+@pytest.mark.parametrize(
+    "messages", [None, "hi", [], ["hi"], [{"content": "hi"}]], ids=["none", "text", "empty", "texts", "no-role"]
+)
+def test_messages_that_are_none_are_refused(client: Any, endpoint: Any, messages: Any) -> None:
+    """What is no list of messages is answered with 422, as Azure's chat route does."""
+    key = client.serverless_endpoints.get_keys("Phi-one").primary_key
+
+    response = _ask(endpoint.scoring_uri, key, messages=messages)
+
+    assert response.status_code == 422
+    assert "messages" in response.json()["error"]["message"]
+
+
 def test_wrong_key_is_refused(endpoint: Any) -> None:
     """Without the endpoint's key there is no answer."""
     response = _ask(endpoint.scoring_uri, "wrong")

@@ -130,25 +130,35 @@ class ScriptedRunner:
 
 
 def _score(deployment: Document, body: dict[str, Any], reply: Reply) -> Response:
-    conversations = (body.get("input_data") or {}).get("input_string")
+    data = body.get("input_data")
+    conversations = data.get("input_string") if isinstance(data, dict) else None
     if not isinstance(conversations, list) or not conversations:
         raise WireError(400, "BadRequest", "input_data must be an object with a list input_string.")
     if isinstance(conversations[0], dict):
-        return answer({"output": reply(conversations)})
+        return answer({"output": reply(_messages(conversations, "input_string", 400, "BadRequest"))})
     if deployment["shape"] == "foundation":
         raise WireError(400, "BadRequest", "input_string must be a list of messages.")
-    return answer([{"0": reply(conversation)} for conversation in conversations])
+    asked = [_messages(one, f"input_string[{i}]", 400, "BadRequest") for i, one in enumerate(conversations)]
+    return answer([{"0": reply(messages)} for messages in asked])
+
+
+def _messages(value: object, field: str, status: int, code: str) -> list[dict[str, Any]]:
+    """Returns a conversation; refuses what a container could not read as one."""
+    if not isinstance(value, list) or not value:
+        raise WireError(status, code, f"{field} must be a list of at least one message.")
+    for i, message in enumerate(value):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise WireError(status, code, f"{field}[{i}] must be an object with role and content.")
+    return value
 
 
 def _chat(body: dict[str, Any], reply: Reply) -> Response:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise WireError(422, "ValidationError", "messages must be a list of at least one message.")
-    text = reply(messages)
+    text = reply(_messages(body.get("messages"), "messages", 422, "ValidationError"))
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     head = {"id": "chatcmpl-scripted", "created": int(time.time()), "model": "scripted"}
     if body.get("stream"):
-        counted = usage if (body.get("stream_options") or {}).get("include_usage") else None
+        options = body.get("stream_options")
+        counted = usage if isinstance(options, dict) and options.get("include_usage") else None
         return Response(_events(head, text, counted), content_type="text/event-stream")
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     return answer(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
