@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.ai.ml import Input, Output, command
-from azure.ai.ml.entities import Environment
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.ai.ml import Input, Output, command, dsl
+from azure.ai.ml.entities import AmlCompute, Environment
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from tests.emulator.wire import SCOPE
 
@@ -30,7 +30,7 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
-def counting(code: Path, version: str = "1", environment: Any = None) -> Any:
+def counting(code: Path, version: str | None = "1", environment: Any = None) -> Any:
     """Returns a component that runs the script."""
     step = command(
         name="count",
@@ -131,3 +131,104 @@ def test_code_cannot_be_replaced(client: Any, code: Path) -> None:
 
     with pytest.raises(HttpResponseError, match="cannot be changed"):
         client.components.create_or_update(counting(code))
+
+
+def test_component_without_a_version_gets_the_next(client: Any, code: Path) -> None:
+    """The newest is the one that is read where no version is named."""
+    made = [client.components.create_or_update(counting(code, version)) for version in (None, None)]
+
+    assert [one.version for one in made] == ["1", "2"]
+    assert client.components.get("count").version == "2"
+    assert client.components.get("count", label="latest").version == "2"
+
+
+def test_words_about_a_component_may_be_changed(client: Any, code: Path) -> None:
+    """Description and title, not what runs; this is what azure-sdk-for-python's own tests of the service see."""
+    client.components.create_or_update(counting(code))
+    found = client.components.get("count")
+    found.description, found.display_name = "Counts.", "Counting"
+
+    changed = client.components.create_or_update(found)
+    found.command = "echo"
+
+    assert (changed.description, changed.display_name, changed.version) == ("Counts.", "Counting", "1")
+    with pytest.raises(ResourceExistsError, match="cannot be changed"):
+        client.components.create_or_update(found)
+
+
+def test_components_are_listed_and_archived(client: Any, code: Path, run_of: Any) -> None:
+    """Those without a name of their own, which pipelines bring along, are not listed."""
+    client.components.create_or_update(counting(code))
+    run_of(command(command="echo hi", environment=REGISTERED))
+
+    listed = [one.name for one in client.components.list()]
+    client.components.archive("count")
+
+    assert listed == ["count"]
+    assert list(client.components.list()) == []
+
+
+def test_node_may_have_a_name_of_its_own(client: Any, run_of: Any) -> None:
+    """Two that differ in it alone are one component; the client tells no version of it."""
+    first = run_of(command(name="prepare", command="echo hi", environment=REGISTERED))
+    second = run_of(command(name="prepare_again", command="echo hi", environment=REGISTERED))
+
+    components = [client.jobs.get(job.name).jobs["step"].component for job in (first, second)]
+    assert components[0] == components[1]
+
+
+@pytest.fixture
+def run_of(client: Any) -> Any:
+    """Sends a pipeline of one node."""
+    client.compute.begin_create_or_update(AmlCompute(name="cpu", size="Standard_DS3_v2", max_instances=1)).result()
+
+    def send(node: Any) -> Any:
+        @dsl.pipeline(compute="cpu")
+        def alone():  # type: ignore[no-untyped-def] # noqa: ANN202
+            step = node()  # noqa: F841 (its name is the node's)
+
+        return client.jobs.create_or_update(alone())
+
+    return send
+
+
+def test_environment_without_a_version_gets_the_next(client: Any) -> None:
+    """An image that differs makes a new version, the same image none."""
+    images = ("some/image:1", "some/image:2", "some/image:2")
+
+    made = [client.environments.create_or_update(Environment(name="mine", image=image)).version for image in images]
+
+    assert made == ["1", "2", "2"]
+    assert client.environments.get("mine", label="latest").version == "2"
+    assert [one.version for one in client.environments.list("mine")] == ["2", "1"]
+    assert [one.name for one in client.environments.list()] == ["mine"]
+
+
+def test_environment_is_archived(client: Any) -> None:
+    """A version, or all of it."""
+    for version in ("1", "2"):
+        client.environments.create_or_update(Environment(name="mine", version=version, image="some/image:1"))
+
+    client.environments.archive("mine", version="1")
+    left = [one.version for one in client.environments.list("mine")]
+    client.environments.archive("mine")
+
+    assert left == ["2"]
+    assert list(client.environments.list()) == []
+
+
+@pytest.mark.parametrize("name", ["azureml:AzureML-sklearn-1.0-ubuntu20.04-py38-cpu:33", "azureml:AzureML-ACPT@latest"])
+def test_curated_environment_is_taken_by_its_short_name(name: str, client: Any, code: Path) -> None:
+    """The client leaves it to the service to find its registry."""
+    made = client.components.create_or_update(counting(code, environment=name))
+
+    assert made.environment.removeprefix("azureml:") == name.removeprefix("azureml:")
+
+
+def test_newest_environment_is_taken_by_its_label(client: Any, code: Path) -> None:
+    """`@latest` is the version that was made last."""
+    client.environments.create_or_update(Environment(name="mine", version="7", image=IMAGE))
+
+    made = client.components.create_or_update(counting(code, environment="mine@latest"))
+
+    assert made.environment.endswith("/environments/mine/versions/7")

@@ -48,6 +48,9 @@ BEYOND = {
     "GET /data/<name>/versions",  # data.list(name=...)
     "PUT /data/<name>",  # data.archive(name)
     "PUT /models/<name>",  # models.archive(name)
+    # components and environments without a version, lists of them, archive(name)
+    *(f"{method} /{kind}/<name>" for method in ("GET", "PUT") for kind in ("components", "environments")),
+    *("GET /components", "GET /environments", "GET /environments/<name>/versions"),
     "GET /metadata/endpoints",  # azureml-mlflow, when it has no name of a cloud
     "POST /api/2.0/mlflow/logged-models/search",  # download_artifacts of MLflow 3.17
     "POST /api/2.0/mlflow/experiments/search",  # MlflowClient.search_experiments

@@ -80,6 +80,7 @@ _CONTAINER_BODY = Object(
     frozenset({"properties"}),
     open=True,
 )
+_DEFAULT = "azureml_default"  # DEFAULT_COMPONENT_VERSION of azure-ai-ml 1.35
 _FLAVORS = {
     "python_function": {"data": {"loader_module": "mlflow.transformers"}},
     "transformers": {"data": {"code": ""}},
@@ -93,11 +94,12 @@ class Kind:
     word: str  # in paths and in the store
     title: str
     body: Object
-    fixed: str | None  # the property that a version keeps for ever
+    fixed: tuple[str, ...]  # the properties that a version keeps for ever
+    loose: frozenset[str] = frozenset()  # members of it that may change all the same
 
 
-DATA = Kind("data", "Data", _DATA_BODY, "dataUri")
-MODELS = Kind("models", "Model", _MODEL_BODY, "modelUri")
+DATA = Kind("data", "Data", _DATA_BODY, ("dataUri",))
+MODELS = Kind("models", "Model", _MODEL_BODY, ("modelUri",))
 
 
 def put_data(call: Call, name: str, version: str, **_: str) -> Response:
@@ -166,11 +168,12 @@ def put_version(call: Call, kind: Kind, name: str, version: str, properties: Doc
     """Makes or changes a version; what is fixed of it cannot be changed."""
     key = f"{call.scope.key}{name}/{version}"
     before = call.emulator.store.get(kind.word, key)
-    if before and kind.fixed and before["properties"][kind.fixed] != properties[kind.fixed]:
+    if before and _fixed(kind, before["properties"]) != _fixed(kind, properties):
         raise WireError(
             409,
             "UserError",
-            f"A {kind.word} asset {name} with version {version} already exists; its {kind.fixed} cannot be changed.",
+            f"A {kind.word} asset {name} with version {version} already exists; its {', '.join(kind.fixed)} cannot be "
+            "changed.",
             inner="AssetVersionExists",
         )
     document = {
@@ -188,6 +191,15 @@ def put_version(call: Call, kind: Kind, name: str, version: str, properties: Doc
     return answer(
         shown(document), 201, {"Location": f"https://{MANAGEMENT}{document['id']}?api-version={call.api_version}"}
     )
+
+
+def _fixed(kind: Kind, properties: Document) -> Document:
+    """Returns what of a version cannot be changed."""
+    return {name: _without(properties.get(name), kind.loose) for name in kind.fixed}
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    return {key: part for key, part in value.items() if key not in names} if isinstance(value, dict) else value
 
 
 def _system_data(call: Call, before: Document | None) -> Document:
@@ -239,8 +251,9 @@ def _container(call: Call, kind: Kind, name: str, versions: list[Document]) -> D
 
 
 def get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
-    """Answers one version."""
-    document = call.emulator.store.get(kind.word, f"{call.scope.key}{name}/{version}")
+    """Answers one version; of a component the client asks for `azureml_default` where it is told none."""
+    newest = next(iter(_versions(call, kind, name)), None) if version == _DEFAULT else None
+    document = newest or call.emulator.store.get(kind.word, f"{call.scope.key}{name}/{version}")
     if document is None:
         raise _missing(kind, name, version)
     return answer(shown(document))
@@ -270,14 +283,15 @@ def _wanted(call: Call) -> frozenset[bool]:
     return _VIEWS.get(call.request.args.get("listViewType") or "ActiveOnly", frozenset({True, False}))
 
 
-def _get_container(call: Call, kind: Kind, name: str) -> Response:
+def get_container(call: Call, kind: Kind, name: str) -> Response:
+    """Answers what is known of an asset across its versions."""
     versions = _versions(call, kind, name)
     if not versions:
         raise _missing(kind, name)
     return answer(_container(call, kind, name, versions))
 
 
-def _put_container(call: Call, kind: Kind, name: str) -> Response:
+def put_container(call: Call, kind: Kind, name: str) -> Response:
     """Changes labels of a container, or archives it with all its versions; the client sends back what it has read."""
     versions = _versions(call, kind, name)
     if not versions:
@@ -289,11 +303,16 @@ def _put_container(call: Call, kind: Kind, name: str) -> Response:
     return answer(_container(call, kind, name, versions))
 
 
-def _list_containers(call: Call, kind: Kind) -> Response:
+def list_containers(call: Call, kind: Kind) -> Response:
+    """Answers the assets of a kind that the request wants to see."""
     by_name: dict[str, list[Document]] = {}
     for version in call.emulator.store.find(kind.word, call.scope.key):
         by_name.setdefault(version["asset"], []).append(version)
-    containers = [_container(call, kind, name, versions) for name, versions in by_name.items()]
+    containers = [
+        _container(call, kind, name, versions)
+        for name, versions in by_name.items()
+        if not all(version["properties"]["isAnonymous"] for version in versions)
+    ]
     return page([one for one in containers if one["properties"]["isArchived"] in _wanted(call)])
 
 
@@ -304,17 +323,17 @@ def get_data(call: Call, name: str, version: str, **_: str) -> Response:
 
 def get_data_container(call: Call, name: str, **_: str) -> Response:
     """Answers what is known of a data asset across its versions."""
-    return _get_container(call, DATA, name)
+    return get_container(call, DATA, name)
 
 
 def put_data_container(call: Call, name: str, **_: str) -> Response:
     """Changes or archives a data asset across its versions."""
-    return _put_container(call, DATA, name)
+    return put_container(call, DATA, name)
 
 
 def list_data(call: Call, **_: str) -> Response:
     """Answers the data assets."""
-    return _list_containers(call, DATA)
+    return list_containers(call, DATA)
 
 
 def list_data_versions(call: Call, name: str, **_: str) -> Response:
@@ -329,17 +348,17 @@ def get_model(call: Call, name: str, version: str, **_: str) -> Response:
 
 def get_model_container(call: Call, name: str, **_: str) -> Response:
     """Answers what is known of a model across its versions."""
-    return _get_container(call, MODELS, name)
+    return get_container(call, MODELS, name)
 
 
 def put_model_container(call: Call, name: str, **_: str) -> Response:
     """Changes or archives a model across its versions."""
-    return _put_container(call, MODELS, name)
+    return put_container(call, MODELS, name)
 
 
 def list_models(call: Call, **_: str) -> Response:
     """Answers the models."""
-    return _list_containers(call, MODELS)
+    return list_containers(call, MODELS)
 
 
 def list_model_versions(call: Call, name: str, **_: str) -> Response:

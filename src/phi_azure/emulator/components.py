@@ -1,11 +1,11 @@
-"""What a command of one's own is made of: its code, its environment, and the component that names both."""
+"""What a command of one's own is made of: its code, and the component that names it."""
 
 from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import assets, commands, inputs, references, storage
+from phi_azure.emulator import assets, commands, environments, inputs, references, storage
 from phi_azure.emulator.assets import MEMBERS, Kind
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, MapOf, Object, Word, require
 from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, answer, page
@@ -28,24 +28,6 @@ _CODE_BODY = Object(
     },
     frozenset({"properties"}),
 )
-_ENVIRONMENT_BODY = Object(
-    "EnvironmentVersionResource",
-    {
-        "properties": Object(
-            "EnvironmentVersion",
-            MEMBERS
-            | {
-                "image": TEXT,
-                "condaFile": TEXT,
-                "build": ANYTHING,
-                "osType": Word("OperatingSystemType", ("Linux", "Windows")),
-                "inferenceConfig": ANYTHING,
-                "autoRebuild": TEXT,
-            },
-        )
-    },
-    frozenset({"properties"}),
-)
 _PORT = Object("ComponentPort", {"type": TEXT, "description": TEXT, "optional": FLAG}, frozenset({"type"}), open=True)
 _SPEC = Object(
     "CommandComponent",
@@ -60,7 +42,7 @@ _SPEC = Object(
         "inputs": MapOf(_PORT),
         "outputs": MapOf(_PORT),
     },
-    frozenset({"name", "version", "command", "environment"}),
+    frozenset({"name", "command", "environment"}),
     open=True,
 )
 _COMPONENT_BODY = Object(
@@ -76,9 +58,15 @@ _UPLOAD_BODY = Object(
     "PendingUploadRequestDto",
     {"pendingUploadType": Word("PendingUploadType", ("TemporaryBlobReference",)), "pendingUploadId": TEXT},
 )
-CODES = Kind("codes", "Code", _CODE_BODY, "codeUri")
-ENVIRONMENTS = Kind("environments", "Environment", _ENVIRONMENT_BODY, None)
-COMPONENTS = Kind("components", "Component", _COMPONENT_BODY, "componentSpec")
+CODES = Kind("codes", "Code", _CODE_BODY, ("codeUri",))
+_ADDED = ("$schema", "id", "creation_context", "_source")  # by the client: where it has the component from
+COMPONENTS = Kind(
+    "components",
+    "Component",
+    _COMPONENT_BODY,
+    ("componentSpec",),
+    frozenset({"name", "version", "display_name", "description", "tags", *_ADDED}),
+)
 _LITERALS = frozenset({"string", "number", "integer", "boolean"})
 
 
@@ -119,15 +107,6 @@ def list_codes(call: Call, name: str, **_: str) -> Response:
     return page([assets.shown(one) for one in known if one["properties"]["properties"].get("hash_sha256") == wanted])
 
 
-def put_environment(call: Call, name: str, version: str, **_: str) -> Response:
-    """Registers an environment; it is kept as it comes, and nothing is built."""
-    properties = assets.checked(call, ENVIRONMENTS, name)["properties"]
-    if not properties.get("image") and not properties.get("build"):
-        raise WireError(400, "UserError", "An environment needs an image or a build.", inner="BadArgument")
-    kind = {"environmentType": "UserCreated", "provisioningState": "Succeeded"}
-    return assets.put_version(call, ENVIRONMENTS, name, version, properties | kind)
-
-
 def put_component(call: Call, name: str, version: str, **_: str) -> Response:
     """Registers a command component, or refuses it with all that is wrong with it."""
     properties = assets.checked(call, COMPONENTS, name)["properties"]
@@ -141,15 +120,14 @@ def put_component(call: Call, name: str, version: str, **_: str) -> Response:
     if problems:
         details = [("ComponentInvalid", problem) for problem in problems]
         raise WireError(400, "UserError", "The component is invalid.", details, inner="ValidationError")
-    return assets.put_version(call, COMPONENTS, name, version, properties | {"provisioningState": "Succeeded"})
+    whole = {"componentSpec": {"version": version} | spec, "provisioningState": "Succeeded"}
+    return assets.put_version(call, COMPONENTS, name, version, properties | whole)
 
 
 def _problems(call: Call, spec: Document) -> Iterator[str]:
     if spec.get("code") and not references.document(call, spec["code"], CODES.word):
         yield f"code: '{spec['code']}' was not found."
-    entry = references.registry_entry(spec["environment"])
-    of_registry = entry is not None and entry.kind == ENVIRONMENTS.word
-    if not of_registry and not references.document(call, spec["environment"], ENVIRONMENTS.word):
+    if not environments.is_known(call, spec["environment"]):
         yield f"environment: '{spec['environment']}' was not found."
     for side in ("inputs", "outputs"):
         for port, facts in (spec.get(side) or {}).items():
@@ -167,35 +145,44 @@ def get_code(call: Call, name: str, version: str, **_: str) -> Response:
     return assets.get_version(call, CODES, name, version)
 
 
-def get_environment(call: Call, name: str, version: str, **_: str) -> Response:
-    """Answers one version of an environment."""
-    return assets.get_version(call, ENVIRONMENTS, name, version)
-
-
 def get_component(call: Call, name: str, version: str, **_: str) -> Response:
     """Answers one version of a component."""
     return assets.get_version(call, COMPONENTS, name, version)
 
 
-def list_components(call: Call, name: str, **_: str) -> Response:
+def get_component_container(call: Call, name: str, **_: str) -> Response:
+    """Answers what is known of a component across its versions."""
+    return assets.get_container(call, COMPONENTS, name)
+
+
+def put_component_container(call: Call, name: str, **_: str) -> Response:
+    """Changes or archives a component across its versions."""
+    return assets.put_container(call, COMPONENTS, name)
+
+
+def list_components(call: Call, **_: str) -> Response:
+    """Answers the components."""
+    return assets.list_containers(call, COMPONENTS)
+
+
+def list_component_versions(call: Call, name: str, **_: str) -> Response:
     """Answers the versions of a component, newest first."""
     return assets.list_versions(call, COMPONENTS, name)
 
 
 _CODE_VERSIONS = frozenset({"2023-04-01"})
 _COMPONENT_VERSIONS = frozenset({"2024-01-01-preview"})
-_ENVIRONMENT_VERSIONS = frozenset({"2023-04-01-preview"})
-_CODE, _ENVIRONMENT, _COMPONENT = (
-    f"{WORKSPACE}/{kind.word}/<name>/versions/<version>" for kind in (CODES, ENVIRONMENTS, COMPONENTS)
-)
+_CODE, _COMPONENT = (f"{WORKSPACE}/{kind.word}/<name>/versions/<version>" for kind in (CODES, COMPONENTS))
+_COMPONENTS = f"{WORKSPACE}/components"
 ROUTES = [
     Route("POST", MANAGEMENT, f"{_CODE}/startPendingUpload", begin_upload, _CODE_VERSIONS),
     Route("PUT", MANAGEMENT, _CODE, put_code, _CODE_VERSIONS),
     Route("GET", MANAGEMENT, _CODE, get_code, _CODE_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/codes/<name>/versions", list_codes, _CODE_VERSIONS),
-    Route("PUT", MANAGEMENT, _ENVIRONMENT, put_environment, _ENVIRONMENT_VERSIONS),
-    Route("GET", MANAGEMENT, _ENVIRONMENT, get_environment, _ENVIRONMENT_VERSIONS),
     Route("PUT", MANAGEMENT, _COMPONENT, put_component, _COMPONENT_VERSIONS),
     Route("GET", MANAGEMENT, _COMPONENT, get_component, _COMPONENT_VERSIONS),
-    Route("GET", MANAGEMENT, f"{WORKSPACE}/components/<name>/versions", list_components, _COMPONENT_VERSIONS),
+    Route("GET", MANAGEMENT, f"{_COMPONENTS}/<name>/versions", list_component_versions, _COMPONENT_VERSIONS),
+    Route("GET", MANAGEMENT, f"{_COMPONENTS}/<name>", get_component_container, _COMPONENT_VERSIONS),
+    Route("PUT", MANAGEMENT, f"{_COMPONENTS}/<name>", put_component_container, _COMPONENT_VERSIONS),
+    Route("GET", MANAGEMENT, _COMPONENTS, list_components, _COMPONENT_VERSIONS),
 ]
