@@ -13,12 +13,26 @@ from phi_azure.engine.export.missing import MissingError, need
 from phi_azure.engine.export.sources import assemble, base_of, find
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
-def weights(path: Path, cut: int = 0) -> None:
-    """Writes a safetensors file of four numbers, or one that ends too early."""
-    header = json.dumps({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+NAMES = [
+    "model.embed_tokens",
+    "model.layers.0.input_layernorm",
+    "model.layers.0.self_attn.qkv_proj",
+    "model.layers.0.self_attn.o_proj",
+    "model.layers.0.post_attention_layernorm",
+    "model.layers.0.mlp.gate_up_proj",
+    "model.layers.0.mlp.down_proj",
+    "model.norm",
+    "lm_head",
+]
+
+
+def weights(path: Path, cut: int = 0, names: Sequence[str] = ("w",)) -> None:
+    """Writes a safetensors file of four numbers under each name, or one that ends too early."""
+    header = json.dumps({name: {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} for name in names}).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes((struct.pack("<Q", len(header)) + header + bytes(16))[: -cut or None])
 
@@ -71,6 +85,38 @@ def test_all_shards_that_are_missing_or_cut_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
 
     with pytest.raises(UserError, match=r"lacks model-3.safetensors and has model-2.safetensors cut short, of 3 files"):
+        find(tmp_path)
+
+
+def test_tensors_that_the_model_needs_and_the_file_lacks_are_named(tmp_path: Path) -> None:
+    """Nothing is made of weights with a gap, which transformers would fill at random."""
+    model(tmp_path, num_hidden_layers=1)
+    weights(tmp_path / "model.safetensors", names=[f"{name}.weight" for name in NAMES if name != "model.norm"])
+
+    with pytest.raises(UserError, match=r"lacks tensors of its model \(1\): model\.norm\.weight\. Download it again\."):
+        find(tmp_path)
+
+
+def test_a_head_that_is_the_embedding_is_not_missed(tmp_path: Path) -> None:
+    """Tied weights are kept once."""
+    model(tmp_path, num_hidden_layers=1, tie_word_embeddings=True)
+    weights(tmp_path / "model.safetensors", names=[f"{name}.weight" for name in NAMES[:-1]])
+
+    found = find(tmp_path)
+
+    assert found.weights == tmp_path
+
+
+def test_a_shard_that_is_a_copy_of_another_is_refused(tmp_path: Path) -> None:
+    """Each file must hold what the index says that it holds."""
+    model(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    for shard in ("model-1.safetensors", "model-2.safetensors"):
+        weights(tmp_path / shard, names=["a"])
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(UserError, match=r"the index names tensors that model-2\.safetensors does not hold: b\."):
         find(tmp_path)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
 
@@ -53,6 +54,23 @@ def mlmodel_file(folder: Path) -> Path | None:
     """Returns the MLmodel file of a model in MLflow layout."""
     candidates = [folder / "MLmodel", folder / "mlflow_model_folder" / "MLmodel", folder / "model" / "MLmodel"]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object; an absent file is an empty one.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no JSON object.")
+    return found
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.engine.errors import UserError
-from phi_azure.engine.folders import huggingface_folder
+from phi_azure.engine.errors import UserError, listed
+from phi_azure.engine.folders import huggingface_folder, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,16 +39,23 @@ def set_up_libraries() -> None:
 
 
 def load_model(folder: Path, dtype: str = "float32") -> Any:
-    """Returns the causal language model of a folder, on the CPU."""
+    """Returns the causal language model of a folder, on the CPU.
+
+    Raises:
+        UserError: transformers cannot load it, or tensors are missing, which it would fill with random numbers.
+    """
     set_up_libraries()
     import torch
 
     home = huggingface_folder(folder)
-    config = json.loads((home / "config.json").read_text(encoding="utf-8"))
+    kind = _class_for(read_json(home / "config.json"))
     try:
-        return _class_for(config).from_pretrained(str(home), dtype=getattr(torch, dtype))
+        model, told = kind.from_pretrained(str(home), dtype=getattr(torch, dtype), output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{home}: transformers cannot load this model: {error}") from error
+    if gaps := sorted(told["missing_keys"]):
+        raise UserError(f"{home} lacks tensors of its model ({len(gaps)}): {listed(gaps)}. Download it again.")
+    return model
 
 
 def empty_model(folder: Path) -> Any:
@@ -58,7 +64,7 @@ def empty_model(folder: Path) -> Any:
     import torch
 
     home = huggingface_folder(folder)
-    said = json.loads((home / "config.json").read_text(encoding="utf-8"))
+    said = read_json(home / "config.json")
     try:
         with torch.device("meta"):
             if said.get("model_type") == "phi3":
@@ -79,7 +85,7 @@ def lora_targets(model_type: str, asked: list[str] | None = None) -> list[str] |
 
 def stored_dtype(folder: Path) -> str:
     """Returns the precision in which a folder keeps its weights, such as "float16"."""
-    config = json.loads((huggingface_folder(folder) / "config.json").read_text(encoding="utf-8"))
+    config = read_json(huggingface_folder(folder) / "config.json")
     return str(config.get("dtype") or config.get("torch_dtype") or "float32")
 
 

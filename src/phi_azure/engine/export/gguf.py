@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import tensors
 from phi_azure.engine.export.missing import MissingError, need
-from phi_azure.engine.export.sources import read_json
+from phi_azure.engine.folders import read_json
 from phi_azure.engine.template import load_chat_tokenizer
 
 if TYPE_CHECKING:

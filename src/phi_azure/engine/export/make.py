@@ -13,6 +13,7 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import foundry, gguf, merged, onnx, sources
 from phi_azure.engine.export.missing import need
 from phi_azure.engine.export.turns import take_apart
+from phi_azure.engine.folders import read_json
 from phi_azure.engine.template import load_chat_tokenizer
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _base(order: Order, source: Source) -> str | None:
         return str(order.base.resolve())
     if source.adapter is None:
         return None
-    return sources.read_json(source.adapter / sources.ADAPTER_CONFIG).get("base_model_name_or_path")
+    return read_json(source.adapter / sources.ADAPTER_CONFIG).get("base_model_name_or_path")
 
 
 def _version(package: str) -> str | None:

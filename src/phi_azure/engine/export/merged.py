@@ -12,7 +12,7 @@ import yaml
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import sources
 from phi_azure.engine.export.missing import need
-from phi_azure.engine.folders import TOKENIZER_FILES, copy_files
+from phi_azure.engine.folders import TOKENIZER_FILES, copy_files, read_json
 from phi_azure.engine.weights import load_model, stored_dtype
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 
 def describe_to_mlflow(out: Path) -> None:
     """Writes MLmodel, by which MLflow's own transformers flavour loads the plain folder as it is."""
-    config = sources.read_json(out / "config.json")
+    config = read_json(out / "config.json")
     kind = str((config.get("architectures") or ["AutoModelForCausalLM"])[0])
     versions = {name: version for name in ("transformers", "torch") if (version := _version(name))}
     flavor: dict[str, Any] = {

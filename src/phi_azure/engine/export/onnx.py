@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export.missing import MissingError, need
-from phi_azure.engine.export.sources import read_json
+from phi_azure.engine.folders import read_json
 from phi_azure.engine.weights import set_up_libraries
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from phi_azure.engine.errors import UserError
-from phi_azure.engine.export.sources import read_json
+from phi_azure.engine.folders import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

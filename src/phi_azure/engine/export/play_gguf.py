@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export.missing import MissingError
-from phi_azure.engine.export.sources import read_json
 from phi_azure.engine.export.turns import Turns, of_dict
+from phi_azure.engine.folders import read_json
 from phi_azure.engine.threads import TINY, most_threads
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from phi_azure.engine.errors import UserError
+from phi_azure.engine.errors import UserError, listed
+from phi_azure.engine.export import headers
 from phi_azure.engine.export.missing import MissingError
-from phi_azure.engine.folders import TOKENIZER_FILES
+from phi_azure.engine.folders import TOKENIZER_FILES, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def base_of(adapter: Path, base: Path | None) -> Path:
     Raises:
         MissingError: neither is on this machine.
     """
-    named = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    named = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     folder = base or (Path(named) if named else None)
     if folder is None or not folder.is_dir():
         raise MissingError(
@@ -109,11 +109,6 @@ def base_of(adapter: Path, base: Path | None) -> Path:
             "Name their folder with --base DIR.",
         )
     return folder
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object; an absent file is an empty one."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -143,34 +138,44 @@ def _tokenizer(folders: list[Path], model: Path | None) -> Path | None:
 
 
 def _refuse_broken(weights: Path) -> None:
-    """Refuses a folder that lacks shards, or whose files end too early: both are what a cut download leaves."""
+    """Refuses a folder that lacks shards or tensors, or whose files end too early: what a cut download leaves."""
     wanted = {name for name in _SINGLE if (weights / name).is_file()}
+    placed: dict[str, str] = {}
     for index in _INDEXES:
-        wanted |= set(read_json(weights / index).get("weight_map", {}).values())
+        placed |= _weight_map(weights / index)
+    wanted |= set(placed.values())
     absent = sorted(name for name in wanted if not (weights / name).is_file())
-    short = sorted(name for name in wanted if name.endswith(".safetensors") and _ends_early(weights / name))
+    short = sorted(name for name in wanted if name not in absent and headers.is_cut(weights / name))
     if absent or short:
         said = [f"lacks {', '.join(absent)}"] * bool(absent) + [f"has {', '.join(short)} cut short"] * bool(short)
         raise UserError(f"{weights} {' and '.join(said)}, of {len(wanted)} files of weights. Download it again.")
+    _refuse_gaps(weights, placed, sorted(name for name in wanted if name.endswith(".safetensors")))
 
 
-def _ends_early(path: Path) -> bool:
-    """Says whether a safetensors file is shorter than its own header says."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        try:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        except (struct.error, ValueError, MemoryError, OverflowError):
-            return True
-    ends = (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
-    return path.stat().st_size < 8 + int(length) + int(max(ends, default=0))
+def _refuse_gaps(weights: Path, placed: dict[str, str], files: list[str]) -> None:
+    """Refuses weights of which tensors are missing; transformers would put random numbers in their place."""
+    held = {file: set(headers.read(weights / file)) for file in files}
+    if strays := sorted(name for name, file in placed.items() if file in held and name not in held[file]):
+        where = ", ".join(sorted({placed[name] for name in strays}))
+        raise UserError(
+            f"{weights}: the index names tensors that {where} does not hold: {listed(strays)}. Download it again."
+        )
+    gaps = headers.absent(read_json(weights / "config.json"), set().union(*held.values())) if held else []
+    if gaps:
+        raise UserError(f"{weights} lacks tensors of its model ({len(gaps)}): {listed(gaps)}. Download it again.")
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """Returns the file of each tensor; an absent index names none."""
+    found = read_json(index).get("weight_map", {})
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise UserError(f"{index} does not tell which file holds which tensor. Download it again.")
+    return found
 
 
 def _adapter_file(adapter: Path) -> Path:
     found = next((adapter / name for name in _ADAPTERS if (adapter / name).is_file()), None)
-    if found is None or (found.suffix == ".safetensors" and _ends_early(found)):
+    if found is None or headers.is_cut(found):
         raise UserError(f"{adapter} has no whole {_ADAPTERS[0]}. Download it again.")
     return found
 

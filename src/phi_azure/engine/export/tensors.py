@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
-from phi_azure.engine.export.sources import read_json
+from phi_azure.engine.export import headers
+from phi_azure.engine.folders import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,18 +34,12 @@ def read(home: Path) -> Iterator[tuple[str, Any]]:
 def _of_file(file: Path) -> Iterator[tuple[str, Any]]:
     import numpy as np
 
-    with file.open("rb") as opened:
-        (length,) = struct.unpack("<Q", opened.read(8))
-        header: dict[str, Any] = json.loads(opened.read(length))
-    whole = np.memmap(file, dtype=np.uint8, mode="r", offset=8 + length)
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in _KINDS:
-            raise UserError(f"{file}: {name} is kept in {entry['dtype']}, not in 16 or 32 bits.")
-        start, end = entry["data_offsets"]
-        values = whole[start:end].view(_KINDS[entry["dtype"]]).reshape(entry["shape"])
-        if entry["dtype"] == "BF16":  # the upper half of a 32-bit number
+    whole = np.memmap(file, dtype=np.uint8, mode="r")
+    for name, tensor in headers.read(file).items():
+        if tensor.dtype not in _KINDS:
+            raise UserError(f"{file}: {name} is kept in {tensor.dtype}, not in 16 or 32 bits.")
+        values = whole[tensor.start : tensor.end].view(_KINDS[tensor.dtype]).reshape(tensor.shape)
+        if tensor.dtype == "BF16":  # the upper half of a 32-bit number
             yield name, (values.astype(np.uint32) << 16).view(np.float32)
         else:
             yield name, values.astype(np.float32)
