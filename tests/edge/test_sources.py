@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,6 +120,46 @@ def test_a_shard_that_is_a_copy_of_another_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=r"the index names tensors that model-2\.safetensors does not hold: b\."):
         find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", b"{", r"config\.json is no JSON"),
+        ("config.json", b"[]", r"config\.json holds no JSON object"),
+        ("config.json", b"{}", r"config\.json names no model_type"),
+        ("model.safetensors", struct.pack("<Q", 2) + b"[]", r"model\.safetensors is no safetensors file"),
+        ("model.safetensors", struct.pack("<Q", 8) + b'{"w":{}}', r"model\.safetensors is no safetensors file"),
+        ("pytorch_model.bin", b"PK\x03\x04 and no end", r"has pytorch_model\.bin cut short"),
+        ("adapter_config.json", b"{", r"adapter_config\.json is no JSON"),
+    ],
+    ids=["broken", "a list", "empty", "header is a list", "tensor without place", "cut zip", "broken adapter"],
+)
+def test_a_file_that_is_not_what_it_should_be_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """What is broken is told by its path, and not by what tripped over it."""
+    adapter(model(tmp_path))
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(UserError, match=said):
+        base_of(find(tmp_path).adapter or tmp_path, tmp_path)
+
+
+def test_an_export_without_the_packages_of_an_extra_names_them(tmp_path: Path) -> None:
+    """The plain installation has neither jinja2 nor tokenizers; it is told what to install."""
+    lacking = "import sys; sys.modules.update(dict.fromkeys(['jinja2', 'tokenizers', 'torch']))\n"
+    words = ["export", str(model(tmp_path / "model")), str(tmp_path / "out"), "--to", "merged"]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{lacking}from phi_azure.engine.__main__ import main; sys.exit(main({words}))"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        said = json.loads(process.stdout.readline() if process.stdout else b"")
+
+    assert said["refused"] == {
+        "message": "an export needs tokenizers, jinja2, not installed here.",
+        "remedy": "pip install 'phi-azure[local]'",
+    }
 
 
 def test_a_folder_of_several_models_is_refused_with_their_names(tmp_path: Path) -> None:

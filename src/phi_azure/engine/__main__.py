@@ -12,7 +12,7 @@ import threading
 import traceback
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from phi_azure.engine import crew
 from phi_azure.engine.errors import UserError
@@ -20,6 +20,7 @@ from phi_azure.engine.events import Events, log
 from phi_azure.engine.spec import Spec, read_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 CANCELLED = 128 + signal.SIGTERM
@@ -39,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = {"step": _step, "serve": _serve, "chat": _chat, "export": _export, "play": _play}
     try:
         return commands[args.command](args)
-    except UserError as error:
-        print(error, file=sys.stderr)
+    except (UserError, ImportError) as error:
+        print(f"{error}{_hint(error)}", file=sys.stderr)
         return 1
 
 
@@ -114,10 +115,14 @@ def _run(spec: Spec, events: Events) -> int:
 
 
 def _blame_user(error: UserError | ImportError, events: Events) -> int:
-    hint = " Install what the engine needs: pip install 'phi-azure[local]'." if isinstance(error, ImportError) else ""
+    hint = _hint(error)
     log(f"failed: {error}{hint}")
     events.error("UserError", f"{error}{hint}")
     return 1
+
+
+def _hint(error: UserError | ImportError) -> str:
+    return " Install what the engine needs: pip install 'phi-azure[local]'." if isinstance(error, ImportError) else ""
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -139,17 +144,12 @@ def _chat(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from phi_azure.engine.export.make import Order, make
-    from phi_azure.engine.export.play import refusal, to_stdout
+    from phi_azure.engine.export.play import to_stdout
 
     say = to_stdout()
     threading.Thread(target=_end_with_input, daemon=True).start()
     order = Order(args.model, args.out, args.to, args.precision, args.provider, args.base, args.name)
-    try:
-        say({"made": make(order)})
-    except UserError as error:
-        say(refusal(error))
-        return 1
-    return 0
+    return _told(say, lambda: say({"made": make(order)}))
 
 
 def _end_with_input() -> None:
@@ -160,15 +160,26 @@ def _end_with_input() -> None:
 
 
 def _play(args: argparse.Namespace) -> int:
-    from phi_azure.engine.export.play import play, refusal, to_stdout
+    from phi_azure.engine.export.play import play, to_stdout
 
     say = to_stdout()
+    return _told(say, lambda: play(args.model, args.base, sys.stdin, say))
+
+
+def _told(say: Callable[[dict[str, Any]], None], work: Callable[[], None]) -> int:
+    """Does the work, and tells whoever asks what is in its way."""
+    from phi_azure.engine.export.missing import MissingError
+    from phi_azure.engine.export.play import refusal
+
     try:
-        play(args.model, args.base, sys.stdin, say)
+        work()
     except UserError as error:
         say(refusal(error))
-        return 1
-    return 0
+    except ImportError as error:
+        say(refusal(MissingError(f"a package is missing here: {error}", "pip install 'phi-azure[local,edge]'")))
+    else:
+        return 0
+    return 1
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

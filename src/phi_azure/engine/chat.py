@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
-from phi_azure.engine.folders import huggingface_folder
+from phi_azure.engine.folders import huggingface_folder, read_json
 from phi_azure.engine.template import ChatTokenizer, Message, load_chat_tokenizer
 from phi_azure.engine.threads import TINY, most_threads
 from phi_azure.engine.together import Together
@@ -158,8 +157,7 @@ def ends_of(folder: Path, tokenizer: ChatTokenizer) -> frozenset[int]:
     home = huggingface_folder(folder)
     ends: set[int] = set()
     for name in ("generation_config.json", "config.json"):
-        path = home / name
-        listed = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+        listed = read_json(home / name).get("eos_token_id")
         ends.update(listed if isinstance(listed, list) else [] if listed is None else [listed])
     turns = (tokenizer.tokenizer.token_to_id(text) for text in _END_OF_TURN)
     return frozenset(ends | {token for token in turns if token is not None})

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from phi_azure.engine.errors import UserError
-from phi_azure.engine.folders import huggingface_folder, tokenizer_folder
+from phi_azure.engine.folders import huggingface_folder, read_json, tokenizer_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,18 +89,25 @@ class ChatTokenizer:
 def load_chat_tokenizer(folder: Path, template: str | None = None) -> ChatTokenizer:
     """Reads tokenizer and chat template of a model folder; `template` takes the place of the model's own."""
     home = tokenizer_folder(folder)
-    tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
+    tokenizer = _tokenizer(home / "tokenizer.json")
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    config = _json(home / "tokenizer_config.json")
+    config = read_json(home / "tokenizer_config.json")
     chat_template = template or _own_template(home, config)
     return ChatTokenizer(tokenizer, chat_template, _special_tokens(home, config), _context(folder, config))
+
+
+def _tokenizer(file: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise UserError(f"{file} is no tokenizer: {error}") from error
 
 
 def _own_template(home: Path, config: dict[str, Any]) -> str:
     if (home / "chat_template.jinja").is_file():
         return (home / "chat_template.jinja").read_text(encoding="utf-8")
-    template = config.get("chat_template") or _json(home / "chat_template.json").get("chat_template")
+    template = config.get("chat_template") or read_json(home / "chat_template.json").get("chat_template")
     if isinstance(template, list):  # several, by name
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     if not isinstance(template, str):
@@ -111,7 +118,7 @@ def _own_template(home: Path, config: dict[str, Any]) -> str:
 
 
 def _special_tokens(home: Path, config: dict[str, Any]) -> dict[str, str]:
-    known = {**_json(home / "special_tokens_map.json"), **config}
+    known = {**read_json(home / "special_tokens_map.json"), **config}
     names = ("bos_token", "eos_token", "unk_token", "pad_token")
     values = {name: known.get(name) for name in names}
     texts = {name: value["content"] if isinstance(value, dict) else value for name, value in values.items()}
@@ -120,13 +127,9 @@ def _special_tokens(home: Path, config: dict[str, Any]) -> dict[str, str]:
 
 def _context(folder: Path, config: dict[str, Any]) -> int:
     """Returns how many tokens fit, the smaller of what the tokenizer and the model say."""
-    model = _json(huggingface_folder(folder) / "config.json")
+    model = read_json(huggingface_folder(folder) / "config.json")
     limits = [config.get("model_max_length"), model.get("max_position_embeddings"), model.get("n_positions")]
     return min((int(limit) for limit in limits if limit), default=_ENDLESS)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _shared(prefix: str, text: str) -> int:
@@ -154,7 +157,10 @@ def _compile(template: str) -> Template:
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = _now
-    return environment.from_string(template)
+    try:
+        return environment.from_string(template)
+    except TemplateError as error:
+        raise UserError(f"the model's chat template is no Jinja template: {error}") from error
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ _TARGETS = {
     "phi": ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"],
     "phimoe": ["q_proj", "k_proj", "v_proj", "o_proj"],
 }
-
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, EOFError, pickle.UnpicklingError)
+"""What transformers and torch raise at files that are not what they should be."""
 
 _SURROUNDINGS = {
     "HF_HUB_OFFLINE": "1",  # nothing is fetched
@@ -46,12 +48,13 @@ def load_model(folder: Path, dtype: str = "float32") -> Any:
     """
     set_up_libraries()
     import torch
+    from safetensors import SafetensorError
 
     home = huggingface_folder(folder)
     kind = _class_for(read_json(home / "config.json"))
     try:
         model, told = kind.from_pretrained(str(home), dtype=getattr(torch, dtype), output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (*_BROKEN, SafetensorError) as error:
         raise UserError(f"{home}: transformers cannot load this model: {error}") from error
     if gaps := sorted(told["missing_keys"]):
         raise UserError(f"{home} lacks tensors of its model ({len(gaps)}): {listed(gaps)}. Download it again.")
@@ -74,7 +77,7 @@ def empty_model(folder: Path) -> Any:
             from transformers import AutoConfig, AutoModelForCausalLM
 
             return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(home)))
-    except (OSError, ValueError, KeyError) as error:
+    except _BROKEN as error:
         raise UserError(f"{home}: transformers does not know this model: {error}") from error
 
 

@@ -12,7 +12,6 @@ from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import tensors
 from phi_azure.engine.export.missing import MissingError, need
 from phi_azure.engine.folders import read_json
-from phi_azure.engine.template import load_chat_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +20,16 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"fp32": "F32", "fp16": "F16", "int8": "Q8_0", "int4": "Q4_0"}
 _NEVER = 10**9  # the rank of a token that no merge makes
+_ASKED = 4096  # tokens that a GGUF is run with at most
+_SIZES = (
+    "hidden_size",
+    "intermediate_size",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "rms_norm_eps",
+    "vocab_size",
+)
 _ROW = 32  # numbers that 8 and 4 bits scale together
 _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6  # kinds of tokens in GGUF
 _FAMILY = re.compile(r"phi-?3", re.IGNORECASE)
@@ -77,6 +86,8 @@ def write(home: Path, file: Path, name: str, precision: str) -> None:
             f"GGUF is written here for Phi-3, 3.5 and 4-mini (model_type phi3), not for {config.get('model_type')}. "
             "convert_hf_to_gguf.py of llama.cpp knows more."
         )
+    if unsaid := [name for name in _SIZES if not isinstance(config.get(name), int | float)]:
+        raise UserError(f"the model's config.json does not tell {', '.join(unsaid)}.")
     vocabulary = _vocabulary(read_json(home / "tokenizer.json"), int(config["vocab_size"]))
     import gguf
 
@@ -102,7 +113,8 @@ def context_of(home: Path) -> int:
     multiple of 256, so that a model made shorter than that for a trial always gets its long factors.
     """
     config = read_json(home / "config.json")
-    return min(int(config.get("original_max_position_embeddings") or config["max_position_embeddings"]), 4096)
+    lengths = (config.get("original_max_position_embeddings"), config.get("max_position_embeddings"), _ASKED)
+    return min(next(int(length) for length in lengths if length), _ASKED)
 
 
 def modelfile(gguf_name: str, turns: Turns, context: int) -> str:
@@ -164,6 +176,8 @@ def _words(writer: Any, home: Path, config: dict[str, Any], vocabulary: _Vocabul
         writer.add_token_scores(vocabulary.scores)
     if vocabulary.merges is not None:
         writer.add_token_merges(vocabulary.merges)
+    from phi_azure.engine.template import load_chat_tokenizer  # once jinja2 and tokenizers are known to be there
+
     generation = read_json(home / "generation_config.json")
     ends = generation.get("eos_token_id", config.get("eos_token_id"))
     ends = ends if isinstance(ends, list) else [ends]

@@ -14,7 +14,6 @@ from phi_azure.engine.export import foundry, gguf, merged, onnx, sources
 from phi_azure.engine.export.missing import need
 from phi_azure.engine.export.turns import take_apart
 from phi_azure.engine.folders import read_json
-from phi_azure.engine.template import load_chat_tokenizer
 
 if TYPE_CHECKING:
     from phi_azure.engine.export.sources import Source
@@ -103,17 +102,23 @@ def _make_foundry(order: Order, source: Source, precision: str | None) -> Turns 
     folder = order.out / order.name
     with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
         home = merged.plain(source, order.base, Path(work) / "model", links=True)
-        turns = take_apart(load_chat_tokenizer(home))
+        turns = _turns(home)
         onnx.build(home, folder, str(precision), order.provider)
     foundry.describe(folder, order.name, turns)
     return turns
+
+
+def _turns(home: Path) -> Turns:
+    from phi_azure.engine.template import load_chat_tokenizer  # once jinja2 and tokenizers are known to be there
+
+    return take_apart(load_chat_tokenizer(home))
 
 
 def _make_ollama(order: Order, source: Source, precision: str | None) -> Turns | None:
     file = order.out / f"{order.name}-{precision}.gguf"
     with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
         home = merged.plain(source, order.base, Path(work) / "model", links=True)
-        turns, context = take_apart(load_chat_tokenizer(home)), gguf.context_of(home)
+        turns, context = _turns(home), gguf.context_of(home)
         gguf.write(home, file, order.name, str(precision))
     text = gguf.modelfile(file.name, turns, context)
     (order.out / "Modelfile").write_text(text, encoding="utf-8")

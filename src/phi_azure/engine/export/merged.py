@@ -44,10 +44,20 @@ def merge(adapter: Path, base: Source, out: Path) -> Path:
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
-    """Returns the model with the adapter beside its weights."""
-    from peft import PeftModel
+    """Returns the model with the adapter beside its weights.
 
-    return PeftModel.from_pretrained(model, str(adapter))
+    Raises:
+        MissingError: peft is not installed.
+        UserError: the adapter is broken, or does not fit these weights.
+    """
+    need({"peft": "peft"}, "an adapter", "local")
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{adapter}: peft cannot put this adapter on these weights: {error}") from error
 
 
 def describe_to_mlflow(out: Path) -> None:

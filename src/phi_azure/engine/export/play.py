@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import sources
 from phi_azure.engine.export.missing import MissingError, need
+from phi_azure.engine.export.play_genai import GENAI_CONFIG, GenaiPlayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from phi_azure.engine.template import Message
-
-GENAI_CONFIG = "genai_config.json"
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,6 @@ def load(folder: Path, base: Path | None = None) -> Player:
         raise UserError(f"{folder} is no folder.")
     if found := _genai(folder):
         need({"onnxruntime-genai": "onnxruntime_genai"}, f"asking {folder}")
-        from phi_azure.engine.export.play_genai import GenaiPlayer
-
         return GenaiPlayer(found)
     if found := next(iter(sorted(folder.glob("*.gguf"))), None):
         from phi_azure.engine.export.play_gguf import load_gguf

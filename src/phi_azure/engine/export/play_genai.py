@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phi_azure.engine.errors import UserError
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from phi_azure.engine.export.play import Wish
     from phi_azure.engine.template import Message
 
+GENAI_CONFIG = "genai_config.json"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the folder's own configuration says."""
+
+    providers: list[str]
+    ends: frozenset[int]
+    context: int
+
 
 class GenaiPlayer:
     """The folder's own tokenizer and chat template, run by ONNX Runtime GenAI."""
@@ -25,25 +37,23 @@ class GenaiPlayer:
 
         og.disable_telemetry_events()  # nothing leaves this machine
         self._og = og
-        self._template = folder / "chat_template.jinja"
-        config = read_json(folder / "genai_config.json")["model"]
+        told = _read(folder / GENAI_CONFIG)
         try:
             self._model = og.Model(str(folder))
+            self._tokenizer = og.Tokenizer(self._model)
         except RuntimeError as error:
             raise UserError(f"ONNX Runtime GenAI cannot load {folder}: {error}") from error
-        self._tokenizer = og.Tokenizer(self._model)
-        providers = [name for one in config["decoder"]["session_options"]["provider_options"] for name in one] or [
-            "cpu"
-        ]
-        self.runtime = f"onnxruntime-genai {og.__version__}, {', '.join(providers).lower()}"
+        self.runtime = f"onnxruntime-genai {og.__version__}, {', '.join(told.providers).lower()}"
         self.threads = os.cpu_count() or 1
-        ends = config["eos_token_id"]
-        self.ends = frozenset(ends if isinstance(ends, list) else [ends])
-        self._context = int(config["context_length"])
+        self.ends = told.ends
+        self._context = told.context
 
     def prompt(self, messages: list[Message]) -> list[int]:
         """Renders with the folder's template and encodes with its tokenizer, both in C++."""
-        text = self._tokenizer.apply_chat_template(json.dumps(messages), add_generation_prompt=True)
+        try:
+            text = self._tokenizer.apply_chat_template(json.dumps(messages), add_generation_prompt=True)
+        except RuntimeError as error:
+            raise UserError(f"the folder's chat template cannot render the messages: {error}") from error
         return [int(token) for token in self._tokenizer.encode(text)]
 
     def speak(self, prompt: list[int], wish: Wish, hear: Callable[[int], None]) -> None:
@@ -65,3 +75,14 @@ class GenaiPlayer:
     def text(self, ids: list[int]) -> str:
         """Decodes with the folder's tokenizer."""
         return str(self._tokenizer.decode([token for token in ids if token not in self.ends]))
+
+
+def _read(file: Path) -> _Told:
+    try:
+        config = read_json(file)["model"]
+        providers = [name for one in config["decoder"]["session_options"]["provider_options"] for name in one]
+        ends = config["eos_token_id"]
+        listed = frozenset(ends if isinstance(ends, list) else [ends])
+        return _Told(providers or ["cpu"], listed, int(config["context_length"]))
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file} is not what ONNX Runtime GenAI's builder writes: {error}") from error

@@ -139,6 +139,8 @@ def _tokenizer(folders: list[Path], model: Path | None) -> Path | None:
 
 def _refuse_broken(weights: Path) -> None:
     """Refuses a folder that lacks shards or tensors, or whose files end too early: what a cut download leaves."""
+    if not isinstance(read_json(weights / "config.json").get("model_type"), str):
+        raise UserError(f"{weights / 'config.json'} names no model_type. Download it again.")
     wanted = {name for name in _SINGLE if (weights / name).is_file()}
     placed: dict[str, str] = {}
     for index in _INDEXES:
