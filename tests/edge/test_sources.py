@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from phi_azure.edge.process import EngineProcess
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export.missing import MissingError, need
 from phi_azure.engine.export.sources import assemble, base_of, find
+from phi_azure.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,6 +162,18 @@ def test_an_export_without_the_packages_of_an_extra_names_them(tmp_path: Path) -
         "message": "an export needs tokenizers, jinja2, not installed here.",
         "remedy": "pip install 'phi-azure[local]'",
     }
+
+
+def test_the_engine_takes_no_module_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A yaml.py that lies where the user stands is theirs, and is not run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("yaml.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('mine')")
+
+    with EngineProcess("export", "nowhere", "out", "--to", "adapter") as engine, pytest.raises(ConfigError) as error:
+        engine.hear()
+
+    assert "nowhere is no folder" in str(error.value)
 
 
 def test_a_folder_of_several_models_is_refused_with_their_names(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from phi_azure import starting
 from phi_azure.errors import ConfigError, PhiAzureError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class EngineProcess:
         path = os.pathsep.join(part for part in (source, os.environ.get("PYTHONPATH", "")) if part)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "phi_azure.engine", *arguments],
+            [sys.executable, *starting.module("phi_azure.engine"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
+from phi_azure import starting
 from phi_azure.emulator import processes, runs
 from phi_azure.emulator.wire import WireError
 
@@ -62,8 +63,7 @@ class EngineRunner:
     def start_job(self, call: Call, job: Document) -> None:
         """Starts the job's supervisor, which runs its steps one after another."""
         arguments = [
-            "-m",
-            "phi_azure.emulator.supervise",
+            *starting.module("phi_azure.emulator.supervise"),
             str(call.emulator.store.folder),
             "/".join(job["scope"]),
             job["name"],
@@ -112,7 +112,7 @@ class EngineRunner:
         model = folder / "model"
         if not model.exists():
             call.emulator.blobs.materialise(container, prefix, model)
-        arguments = ["-m", "phi_azure.engine", "serve", str(model), "--ready", str(ready)]
+        arguments = [*starting.module("phi_azure.engine"), "serve", str(model), "--ready", str(ready)]
         arguments += ["--name", deployment["name"], "--shape", deployment["shape"]]
         if hasattr(socket, "AF_UNIX"):  # no port to clash, and no network needed, not even loopback
             arguments += ["--socket", str(_socket_path(deployment))]

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phi_azure import starting
 from phi_azure.emulator import jobs, local_command, outputs, runs
 from phi_azure.emulator.app import Emulator
 from phi_azure.emulator.blobs import Blob
@@ -191,7 +192,7 @@ class Supervisor:
         file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
         with runs.log_path(self.store, run).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "phi_azure.engine", "step", str(file)],
+                [sys.executable, *starting.module("phi_azure.engine"), "step", str(file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phi_azure import starting
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.weights import set_up_libraries
 
@@ -105,8 +106,9 @@ def join() -> Crew:
 
 def launch(spec: Path, count: int) -> int:
     """Runs the step once more in so many processes, and returns the exit code; a wish to stop is passed on."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    command += ["-m", "phi_azure.engine", "step", str(spec)]
+    command = [sys.executable, *starting.module("torch.distributed.run"), "--standalone"]
+    command += ["--nproc-per-node", str(count), "--no-python"]
+    command += [sys.executable, *starting.module("phi_azure.engine"), "step", str(spec)]
     process = subprocess.Popen(command)
     try:
         return process.wait()
