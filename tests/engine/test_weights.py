@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from phi_azure.engine.errors import UserError
+from phi_azure.engine.export.make import Order, make
 from phi_azure.engine.export.merged import with_adapter
 from phi_azure.engine.template import load_chat_tokenizer
 from phi_azure.engine.weights import load_model
@@ -88,3 +89,16 @@ def test_a_broken_tokenizer_is_a_message(tiny: Path, tmp_path: Path, name: str, 
 
     with pytest.raises(UserError, match=said):
         load_chat_tokenizer(home)
+
+
+def test_what_is_wrong_with_a_model_is_told_of_its_own_folder(tiny: Path, tmp_path: Path) -> None:
+    """The folder in which an export is prepared is gone when the message is read."""
+    pytest.importorskip("gguf", reason="needs gguf, of the extra edge")
+    home = tmp_path / "home"
+    shutil.copytree(tiny, home)
+    (home / "model.safetensors").rename(home / "pytorch_model.bin")
+
+    with pytest.raises(UserError) as error:
+        make(Order(home, tmp_path / "out", "ollama"))
+
+    assert str(error.value).startswith(f"{home} keeps its weights in no safetensors file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.engine.errors import UserError
 from phi_azure.engine.export import foundry, gguf, merged, onnx, sources
-from phi_azure.engine.export.missing import need
+from phi_azure.engine.export.missing import MissingError, need
 from phi_azure.engine.export.turns import take_apart
 from phi_azure.engine.folders import read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phi_azure.engine.export.sources import Source
     from phi_azure.engine.export.turns import Turns
 
@@ -92,20 +95,31 @@ def _make_adapter(order: Order, source: Source, _precision: str | None) -> Turns
 
 
 def _make_onnx(order: Order, source: Source, precision: str | None) -> Turns | None:
-    with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
-        home = merged.plain(source, order.base, Path(work) / "model", links=True)
+    with _assembled(order, source) as home:
         onnx.build(home, order.out, str(precision), order.provider)
     return None
 
 
 def _make_foundry(order: Order, source: Source, precision: str | None) -> Turns | None:
     folder = order.out / order.name
-    with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
-        home = merged.plain(source, order.base, Path(work) / "model", links=True)
+    with _assembled(order, source) as home:
         turns = _turns(home)
         onnx.build(home, folder, str(precision), order.provider)
     foundry.describe(folder, order.name, turns)
     return turns
+
+
+@contextmanager
+def _assembled(order: Order, source: Source) -> Iterator[Path]:
+    """Gives a plain folder for as long as something is made of it; what is wrong with it is told of the source."""
+    with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
+        home = Path(work) / "model"
+        try:
+            yield merged.plain(source, order.base, home, links=True)
+        except MissingError:
+            raise
+        except UserError as error:
+            raise UserError(str(error).replace(str(home), str(source.weights or source.root))) from error
 
 
 def _turns(home: Path) -> Turns:
@@ -116,8 +130,7 @@ def _turns(home: Path) -> Turns:
 
 def _make_ollama(order: Order, source: Source, precision: str | None) -> Turns | None:
     file = order.out / f"{order.name}-{precision}.gguf"
-    with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=f"{order.out.name}.") as work:
-        home = merged.plain(source, order.base, Path(work) / "model", links=True)
+    with _assembled(order, source) as home:
         turns, context = _turns(home), gguf.context_of(home)
         gguf.write(home, file, order.name, str(precision))
     text = gguf.modelfile(file.name, turns, context)
