@@ -176,6 +176,27 @@ def test_the_engine_takes_no_module_from_the_current_folder(tmp_path: Path, monk
     assert "nowhere is no folder" in str(error.value)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the system limits no file's size")
+def test_a_full_disk_is_told_with_what_is_free_and_needed(tmp_path: Path) -> None:
+    """A file that cannot grow, as on a full disk, ends in a message with figures and no traceback."""
+    source = model(tmp_path / "model")
+    (source / "extra.bin").write_bytes(bytes(50_000))
+    small = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    small += "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)); sys.dont_write_bytecode = True\n"
+    words = ["export", str(source), str(tmp_path / ".out.1.tmp" / "export"), "--to", "merged"]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{small}from phi_azure.engine.__main__ import main; sys.exit(main({words}))"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        said = json.loads(process.stdout.readline() if process.stdout else b"")["refused"]
+
+    assert f"the disk of {tmp_path} is too small" in said["message"]
+    assert "the model alone takes 50," in said["message"]
+    assert said["remedy"] == "Make room, or name a folder on another disk."
+
+
 def test_a_folder_of_several_models_is_refused_with_their_names(tmp_path: Path) -> None:
     """Which one is meant is not guessed."""
     model(tmp_path / "one")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from phi_azure.engine.export.make import Order
+
 CANCELLED = 128 + signal.SIGTERM
 _MODULES = {
     "ft_nlp_common_validation": "validate",
@@ -143,13 +145,25 @@ def _chat(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from phi_azure.engine.export.make import Order, make
+    from phi_azure.engine.export.make import Order
     from phi_azure.engine.export.play import to_stdout
 
     say = to_stdout()
     threading.Thread(target=_end_with_input, daemon=True).start()
     order = Order(args.model, args.out, args.to, args.precision, args.provider, args.base, args.name)
-    return _told(say, lambda: say({"made": make(order)}))
+    return _told(say, lambda: say({"made": _made(order)}))
+
+
+def _made(order: Order) -> dict[str, Any]:
+    from phi_azure.engine.export.make import make
+    from phi_azure.engine.export.missing import is_full, no_room
+
+    try:
+        return make(order)
+    except Exception as error:
+        if is_full(error):
+            raise no_room(order.source, order.out) from error
+        raise
 
 
 def _end_with_input() -> None:
