@@ -48,6 +48,24 @@ def test_bad_rows_stop_before_anything_is_sent(emulator: Azure, workspace: Works
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("foo", "route.inputs.foo is no input of chat_completion_pipeline 0.0.82$"), ("adam_bias", "mean adam_beta.?")],
+)
+def test_an_input_that_the_component_has_not_stops_before_anything_is_made(
+    emulator: Azure, workspace: Workspace, chat: Path, name: str, said: str
+) -> None:
+    """A newer component may have it, so Azure's is asked; nothing was uploaded or made."""
+    asked = job(chat, ManagedCompute(cluster="gpu", inputs={name: "1"}))
+
+    with pytest.raises(ConfigError, match=said):
+        workspace.submit(asked, preflight=False)
+
+    assert {request.method for request in emulator.requests} <= {"GET", "POST"}
+    assert count(emulator, "PUT", "") == 0
+    assert any(f"route.inputs.{name}" == note.field for note in asked.notes())
+
+
 def test_all_files_are_checked_together(emulator: Azure, workspace: Workspace, chat: Path, tmp_path: Path) -> None:
     """The errors of each file are told at once, the test data's too; a row of both sides is seen."""
     (validation := tmp_path / "validation.jsonl").write_text('{"messages": []}\n', encoding="utf-8")

@@ -10,6 +10,7 @@ from phi_azure import catalog, receipts
 from phi_azure import run as runs_of_ours
 from phi_azure.config import FineTune, LocalModel, ManagedCompute, with_model_defaults
 from phi_azure.config.component import COMPONENT
+from phi_azure.config.rules import unknown_inputs
 from phi_azure.content import content, run_name
 from phi_azure.errors import ConfigError, ConflictError, NotFoundError
 from phi_azure.events import Event
@@ -197,11 +198,23 @@ def prepare(
     """
     from phi_azure.azure import attempts
 
+    _refuse_unknown_inputs(connection, job)
     terms = _terms(connection, job, report)
     found = attempts.look(connection, run_name(job.name, terms.content), terms.content)
     standing = found.standing
     cut = standing and receipts and filing.is_due(receipts / standing.run_id)
     return Submission(connection, terms, found, standing if cut or not again else None, receipts)
+
+
+def _refuse_unknown_inputs(connection: Connection, job: FineTune) -> None:
+    """Holds inputs that no field knows against the component's newest version: azure-ai-ml raises a bare TypeError."""
+    from phi_azure.azure.catalogue import component
+
+    if not isinstance(job.route, ManagedCompute) or not job.route.inputs:
+        return
+    newest = component(connection, COMPONENT)
+    if problems := unknown_inputs(job.route.inputs, newest.inputs, f"{COMPONENT} {newest.version}"):
+        raise ConfigError("\n".join(problems), remedy="phi-azure schema lists the fields of route; leave this out.")
 
 
 def teller(on_event: OnEvent | None) -> Callable[[str, str], None]:

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from phi_azure import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from phi_azure.config.managed import ManagedCompute
 
 FINETUNING_KNOBS = frozenset({"epochs", "learning_rate", "batch_size", "max_seq_length"})
+KNOWN_VERSION = "0.0.82"
+"""Of the component whose inputs have fields of their own."""
 _PLACEMENT = frozenset({"kind", "job", "cluster", "size", "instance_types", "nodes", "max_nodes", "idle_minutes"})
 _UNUSED = (
     "compute_model_evaluation",
@@ -147,19 +149,38 @@ def _paths(route: ManagedCompute) -> Iterator[str]:
 
 def _inputs(route: ManagedCompute) -> Iterator[str]:
     """What has a field of its own is written there."""
-    from phi_azure.config.managed import Lora, ManagedCompute, azure_names
-    from phi_azure.config.words import MEANT, SAME_KNOB
+    from phi_azure.config.words import MEANT
 
-    ours: Mapping[str, str] = {
-        **{theirs: name for name, theirs in azure_names(ManagedCompute).items()},
-        **{theirs: f"lora.{name}" for name, theirs in azure_names(Lora).items()},
-        **SAME_KNOB,
-    }
+    ours = _fields_of_inputs()
     for name in route.inputs:
         if own := ours.get(name) or MEANT.get(name):
             yield f"inputs.{name} is a field of its own: {own}"
         elif near := get_close_matches(name, ours, n=1, cutoff=0.85):
             yield f"inputs.{name} is no input of the component; did you mean {ours[near[0]]}?"
+
+
+def _fields_of_inputs() -> Mapping[str, str]:
+    """Returns the field that stands for each input, by Azure's name and by those of others."""
+    from phi_azure.config.managed import Lora, ManagedCompute, azure_names
+    from phi_azure.config.words import SAME_KNOB
+
+    return {
+        **{theirs: name for name, theirs in azure_names(ManagedCompute).items()},
+        **{theirs: f"lora.{name}" for name, theirs in azure_names(Lora).items()},
+        **SAME_KNOB,
+    }
+
+
+def unknown_inputs(given: Collection[str], known: Collection[str], component: str) -> list[str]:
+    """Says which inputs a component, as Azure has it today, does not know."""
+    ours = _fields_of_inputs()
+    problems = []
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.6)
+            meant = f"; did you mean {ours.get(near[0], f'inputs.{near[0]}')}?" if near else ""
+            problems.append(f"route.inputs.{name} is no input of {component}{meant}")
+    return problems
 
 
 def _ignored(route: ManagedCompute) -> Iterator[Note]:
@@ -188,6 +209,13 @@ def _steps(route: ManagedCompute) -> Iterator[Note]:
         yield Note("warning", "route.early_stopping_threshold", "it counts with early_stopping_patience only.")
     if route.max_steps > 0 and "epochs" in route.model_fields_set:
         yield Note("info", "route.epochs", "max_steps decides when training ends.")
+
+
+def _later_inputs(route: ManagedCompute) -> Iterator[Note]:
+    """All inputs of the version that is known here have fields of their own."""
+    for name in route.inputs:
+        text = f"the component {KNOWN_VERSION} has no such input; submit asks whether Azure's newest has it."
+        yield Note("warning", f"route.inputs.{name}", text)
 
 
 def _checkpointing(route: ManagedCompute) -> Iterator[Note]:
@@ -231,4 +259,4 @@ _RULES: tuple[Any, ...] = (
     _paths,
     _inputs,
 )
-_REMARKS: tuple[Any, ...] = (_ignored, _steps, _checkpointing, _trust, _unknown_sizes, _idle_types)
+_REMARKS: tuple[Any, ...] = (_ignored, _steps, _later_inputs, _checkpointing, _trust, _unknown_sizes, _idle_types)
