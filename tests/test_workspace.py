@@ -66,6 +66,16 @@ def test_an_input_that_the_component_has_not_stops_before_anything_is_made(
     assert any(f"route.inputs.{name}" == note.field for note in asked.notes())
 
 
+def test_a_file_of_the_route_that_is_not_there_stops_at_once(emulator: Azure, workspace: Workspace, chat: Path) -> None:
+    """All are named, and Azure is asked nothing."""
+    route = ManagedCompute(cluster="gpu", deepspeed="zero.json", finetune_config_path="none.json")
+
+    with pytest.raises(ConfigError, match=r"route.deepspeed: there is no file zero.json\nroute.finetune_config_path"):
+        workspace.submit(job(chat, route))
+
+    assert emulator.requests == []
+
+
 def test_all_files_are_checked_together(emulator: Azure, workspace: Workspace, chat: Path, tmp_path: Path) -> None:
     """The errors of each file are told at once, the test data's too; a row of both sides is seen."""
     (validation := tmp_path / "validation.jsonl").write_text('{"messages": []}\n', encoding="utf-8")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from phi_azure.config import FineTune, ManagedCompute, is_in_azure
 from phi_azure.config.managed import STAGES, file_fields
 from phi_azure.config.refusals import REMEDY, problems
+from phi_azure.config.rules import missing_files
 from phi_azure.config.words import SAME_KNOB, SAME_LORA
 from phi_azure.errors import ConfigError
 
@@ -65,6 +66,7 @@ def read(path: Path) -> FineTune:
     found: list[tuple[int, str]] = []
     _index(root, (), lines, found, [_MOST_NODES], path)
     values = _anchored(_construct(path, text), path.parent)
+    found += [(_line(lines, ("route", name)), message) for name, message in _missing_files(values).items()]
     try:
         job = FineTune.model_validate(values)
     except ValidationError as error:
@@ -73,6 +75,11 @@ def read(path: Path) -> FineTune:
     if found:
         raise _refusal(path, found)
     return job
+
+
+def _missing_files(values: object) -> dict[str, str]:
+    route = values.get("route") if isinstance(values, dict) else None
+    return missing_files(route) if isinstance(route, dict) and route.get("kind") == "managed" else {}
 
 
 def write(job: FineTune) -> str:

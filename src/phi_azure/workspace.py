@@ -14,6 +14,7 @@ from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
 from phi_azure.config import FineTune, is_in_azure
+from phi_azure.config.rules import missing_files
 from phi_azure.endpoint import Endpoint, EndpointInfo, Speaker
 from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError, RegionError
 from phi_azure.model import Model, ModelInfo
@@ -560,12 +561,13 @@ def check_data(job: FineTune) -> dataset.Report:
     """Checks what needs no account: the model's age, and the job's files on disk, together.
 
     Raises:
-        ConfigError: the model is retired from this route.
+        ConfigError: the model is retired from this route, or a file that the route names is not there.
         DataError: the rows are not what the job could learn from. Azure's own data assets pass.
     """
     from phi_azure.plan import missing_files
 
     _refuse_retired(job)
+    _refuse_missing(job)
     places = (job.training_data, job.validation_data, job.test_data)
     training, validation, test = (None if path is None or is_in_azure(path) else path for path in places)
     model = catalog.model(job.base_name)
@@ -601,6 +603,13 @@ def _refuse_retired(job: FineTune) -> None:
     notice = catalog.retired(row) if row and job.route.kind == "serverless" else None
     if notice:
         raise ConfigError(notice.message, remedy=notice.remedy)
+
+
+def _refuse_missing(job: FineTune) -> None:
+    """Refuses a job built in Python as `from_yaml` refuses a file; azure-ai-ml would find out after the uploads."""
+    named = {name: getattr(job.route, name) for name in type(job.route).model_fields}
+    if problems := missing_files(named):
+        raise ConfigError("\n".join(problems.values()), remedy="Correct the path, or write the file first.")
 
 
 def _connect(

@@ -167,6 +167,8 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("more GPUs than it has", MANAGED + "  size: Standard_NC24ads_A100_v4\n  gpus: 2\n", 6, "take nodes for more"),
     ("backslash in a path", MANAGED + "  finetune_config_path: 'a\\b.json'\n", 5, "backslash"),
     ("quote in a path", MANAGED + '  evaluation_config: "it\'s.json"\n', 5, "single quote"),
+    ("no settings of that name", MANAGED + "  finetune_config_path: none.json\n", 5, "there is no file"),
+    ("no DeepSpeed file", MANAGED + "  epochs: 2\n  deepspeed: zero.json\n", 6, "route.deepspeed: there is no file"),
     ("types in a pipeline", MANAGED + "  instance_types: [a]\n", 5, "a pipeline takes size"),
     ("nowhere to run", MANAGED + "  job: finetuning\n", 5, "needs a cluster, or instance_types"),
     ("cluster and types", MANAGED + "  job: finetuning\n  cluster: gpu\n  instance_types: [a]\n", 6, "exclude"),

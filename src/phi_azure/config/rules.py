@@ -138,6 +138,22 @@ def deepspeed_file_problems(path: Path) -> Iterator[str]:
         yield f"deepspeed: {path} has stage 3 and needs stage3_gather_16bit_weights_on_model_save: true"
 
 
+def missing_files(values: Mapping[str, object]) -> dict[str, str]:
+    """Says which fields of a route name a file of this machine that is not there: field -> why.
+
+    It is no rule of the route itself: a job may be written before its files are.
+    """
+    from phi_azure.config.managed import STAGES, ManagedCompute, file_fields
+
+    named = {name: values.get(name) for name in sorted({*file_fields(ManagedCompute), "deepspeed"})}
+    return {
+        name: f"route.{name}: there is no file {value}"
+        for name, value in named.items()
+        if isinstance(value, str) and value.strip() and value not in STAGES
+        and not value.startswith("azureml:") and "://" not in value and not Path(value).is_file()
+    }  # fmt: skip
+
+
 def _paths(route: ManagedCompute) -> Iterator[str]:
     """model-bad-chars; a file keeps its name on the way to Azure, and loses its folder."""
     for name in ("finetune_config_path", "evaluation_config", "deepspeed"):
