@@ -169,6 +169,7 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("quote in a path", MANAGED + '  evaluation_config: "it\'s.json"\n', 5, "single quote"),
     ("no settings of that name", MANAGED + "  finetune_config_path: none.json\n", 5, "there is no file"),
     ("no DeepSpeed file", MANAGED + "  epochs: 2\n  deepspeed: zero.json\n", 6, "route.deepspeed: there is no file"),
+    ("no length", MANAGED + "  max_seq_length: 0\n", 5, "leaves no token to learn; -1 takes as many"),
     ("types in a pipeline", MANAGED + "  instance_types: [a]\n", 5, "a pipeline takes size"),
     ("nowhere to run", MANAGED + "  job: finetuning\n", 5, "needs a cluster, or instance_types"),
     ("cluster and types", MANAGED + "  job: finetuning\n  cluster: gpu\n  instance_types: [a]\n", 6, "exclude"),

@@ -163,6 +163,12 @@ def _paths(route: ManagedCompute) -> Iterator[str]:
             yield f"{name} holds a backslash or a single quote, which Azure takes in no path; rename it"
 
 
+def _length(route: ManagedCompute) -> Iterator[str]:
+    """len-effective, len-trunc: the smaller of it and the model's own is kept, which of 0 is nothing."""
+    if route.max_seq_length == 0:
+        yield "max_seq_length is 0, which leaves no token to learn; -1 takes as many as the model does"
+
+
 def _inputs(route: ManagedCompute) -> Iterator[str]:
     """What has a field of its own is written there."""
     from phi_azure.config.words import MEANT
@@ -273,6 +279,7 @@ _RULES: tuple[Any, ...] = (
     _deepspeed_ort,
     _deepspeed_file,
     _paths,
+    _length,
     _inputs,
 )
 _REMARKS: tuple[Any, ...] = (_ignored, _steps, _later_inputs, _checkpointing, _trust, _unknown_sizes, _idle_types)
