@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -120,6 +121,19 @@ def test_playground_prints_its_address_and_ends_by_ctrl_c(phi: Command, monkeypa
     assert code == 0
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{22}/\n", out)
     assert "Ctrl-C ends it" in err
+
+
+def test_a_line_that_is_no_utf8_is_refused_by_its_number(
+    phi: Command, emulator: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before it is answered; the endpoint sees nothing that it would fail on."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Hello\n\n\xff\xfe\n"), encoding="utf-8"))
+
+    code, out, err = phi("chat", "base-endpoint")
+
+    assert (code, out) == (3, "scripted answer to: Hello\n")
+    assert "stdin:3: the line holds half a character" in err
+    assert emulator.last("POST", "/score").json["input_data"]["input_string"][-1]["content"] == "Hello"
 
 
 @pytest.mark.usefixtures("phi")

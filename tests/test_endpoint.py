@@ -41,6 +41,23 @@ def test_tuned_model_answers(
     assert endpoint._asker._key() not in repr(endpoint)
 
 
+def test_half_a_character_is_not_sent(emulator: Azure, workspace: Workspace) -> None:
+    """No JSON of a request holds it: it is refused in the question, the system message and a batch alike."""
+    endpoint = workspace.deploy_base(name="base-endpoint")
+    before = len(emulator.requests)
+
+    for ask in (
+        lambda: endpoint.chat("\ud800"),
+        lambda: endpoint.chat("a", system="\ud800"),
+        lambda: endpoint.batch(["a", "\udcff"]),
+        lambda: endpoint.batch(["a"], system="\ud800"),
+    ):
+        with pytest.raises(ConfigError, match="half a character"):
+            ask()
+
+    assert len(emulator.requests) == before
+
+
 def test_base_model_answers(workspace: Workspace) -> None:
     """A registry model can be asked as it comes."""
     endpoint = workspace.deploy_base(name="base-endpoint")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi_azure.asking.answers import Answer, Kind, Question
 from phi_azure.asking.pace import Pace
-from phi_azure.asking.prompts import conversation, is_empty, prompts_of
+from phi_azure.asking.prompts import NO_TEXT, conversation, is_empty, no_text, prompts_of
 from phi_azure.errors import ConfigError, ConflictError, GateNotPassed, NotFoundError, PhiAzureError
 
 if TYPE_CHECKING:
@@ -304,6 +304,8 @@ def _question(
 ) -> Question:
     if is_empty(message):
         raise ConfigError("the message is empty; ask something.")
+    if no_text(message, system):
+        raise ConfigError(f"the question {NO_TEXT}.")
     return Question(conversation(message, system), max_tokens, temperature, deployment)
 
 

@@ -194,6 +194,8 @@ def test_progress_ends_with_all() -> None:
         ('{"prompt": " "}', "nothing to ask"),
         ('{"messages": [{"role": "assistant", "content": "a"}]}', "nothing to ask"),
         ('{"prompt": "a", "id": [1]}', "its id"),
+        (r'{"prompt": "\ud800"}', "half a character"),
+        (r'{"messages": [{"role": "user", "content": "\udfff"}]}', "half a character"),
     ],
 )
 def test_rows_that_are_no_questions_are_named(tmp_path: Path, line: str, said: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi_azure.dataset import sources
+from phi_azure.dataset import sources, texts
 from phi_azure.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Messages = Sequence[Mapping[str, str]]
 Prompts = Path | str | Iterable[str | Messages]
+NO_TEXT = "holds half a character (a lone surrogate), or bytes that are not UTF-8"
 _SHOWN = 20
 _SHAPES = 'Write {"prompt": "..."} or {"messages": [{"role": "user", "content": "..."}]}.'
 
@@ -48,6 +49,12 @@ def is_empty(message: str | Messages) -> bool:
     return not (message.strip() if isinstance(message, str) else message)
 
 
+def no_text(message: str | Messages, system: str | None = None) -> bool:
+    """Whether a text of it is none that can be sent: half a character, or bytes that were not UTF-8."""
+    said = (value for turn in conversation(message, system) for value in turn.values())
+    return any(isinstance(value, str) and texts.surrogate(value) for value in said)
+
+
 def prompts_of(given: Prompts, system: str | None = None) -> list[Prompt]:
     """Returns the questions of a batch, in order.
 
@@ -58,14 +65,18 @@ def prompts_of(given: Prompts, system: str | None = None) -> list[Prompt]:
 
     Raises:
         DataError: with every line that is no question, twenty at most; or there is no such file.
-        ConfigError: there is nothing to ask, or one of the questions is empty.
+        ConfigError: there is nothing to ask, or one of the questions is empty or no text.
     """
+    if system and no_text(system):
+        raise ConfigError(f"the system message {NO_TEXT}.")
     if isinstance(given, (str, Path)):
         return _read(Path(given), system)
     made = []
     for index, message in enumerate(given):
         if is_empty(message):
             raise ConfigError(f"question {index + 1} is empty; ask something.")
+        if no_text(message):
+            raise ConfigError(f"question {index + 1} {NO_TEXT}.")
         made.append(Prompt(index, None, _with_system(conversation(message), system)))
     if not made:
         raise ConfigError("there is nothing to ask.")
@@ -124,6 +135,8 @@ def _read_row(index: int, row: object, system: str | None) -> Prompt:
     messages = conversation(row["prompt"]) if isinstance(row.get("prompt"), str) else _messages(row.get("messages"))
     if not messages or not messages[-1]["content"].strip():
         raise ValueError("there is nothing to ask in it")
+    if no_text(messages):
+        raise ValueError(f"it {NO_TEXT}")
     return Prompt(index, own, _with_system(messages, system))
 
 

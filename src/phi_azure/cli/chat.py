@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +84,19 @@ def _stream(endpoint: Endpoint, text: str, settings: dict[str, Any]) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """Reads messages: typed after a prompt on a terminal, else one a line."""
-    while True:
+    """Reads messages: typed after a prompt on a terminal, else one a line. Raises DataError where one is no UTF-8."""
+    from phi_azure.asking.prompts import NO_TEXT, no_text
+    from phi_azure.errors import DataError
+
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a strict reader fails before it is known on which line
+    for number in count(1):
         if sys.stdin.isatty():
             click.echo("> ", nl=False, err=True)
         line = sys.stdin.readline()
         if not line:
             return
+        if no_text(line):
+            raise DataError(f"stdin:{number}: the line {NO_TEXT}.", remedy="Give it as UTF-8.")
         if line.strip():
             yield line.strip()
