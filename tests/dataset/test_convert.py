@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from phi_azure import dataset
 from phi_azure.cli import run
-from phi_azure.errors import DataError
+from phi_azure.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +122,17 @@ def test_system_message_is_added_where_none_is(tmp_path: Path) -> None:
     assert json.loads(row)["messages"] == [{"role": "system", "content": "Be brief."}, *QA]
 
 
+@pytest.mark.parametrize("system", ["", " \n", "\ud800"], ids=["empty", "blank", "half a character"])
+def test_a_system_message_that_check_would_refuse_is_refused(tmp_path: Path, system: str) -> None:
+    """Nothing is written that could not be trained on."""
+    (tmp_path / "other.jsonl").write_text('{"prompt": "q", "completion": "a"}', encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="the system message"):
+        dataset.convert(tmp_path / "other.jsonl", tmp_path / "out.jsonl", system=system)
+
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -152,6 +163,15 @@ def test_chats_are_not_converted_again(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="chats already"):
         dataset.convert(tmp_path / "chats.jsonl", tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("name", ["none.jsonl", "none.csv"])
+def test_a_file_that_is_not_there_has_a_remedy(tmp_path: Path, name: str) -> None:
+    """Like all that is refused."""
+    with pytest.raises(DataError, match="cannot be read: No such file") as caught:
+        dataset.convert(tmp_path / name, tmp_path / "out.jsonl")
+
+    assert caught.value.remedy == "Correct the path."
 
 
 def test_convert_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

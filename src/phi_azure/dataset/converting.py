@@ -11,7 +11,7 @@ from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.rules import MIN_MESSAGES, ROLES, meant_role
 from phi_azure.dataset.texts import surrogate
 from phi_azure.dataset.writing import new_files
-from phi_azure.errors import DataError
+from phi_azure.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,12 @@ def convert(path: Path | str, out: Path | str, *, shape: Shape | None = None, sy
         system: a system message for rows that have none.
 
     Raises:
-        DataError: with every line that cannot be rewritten, twenty at most.
+        DataError: with every line that cannot be rewritten, twenty at most; or the file cannot be read.
+        ConfigError: the system message is empty, or no text that a file can hold.
     """
+    if system is not None and (not system.strip() or surrogate(system)):
+        what = "holds half a character (a lone surrogate)" if system.strip() else "is empty"
+        raise ConfigError(f"the system message {what}.", remedy="Write it, or leave it out.")
     path = Path(path)
     problems: list[str] = []
     rows = 0
