@@ -33,11 +33,15 @@ class WorldClock:
 
 
 class TurnedClock:
-    """Starts at the machine's time, stands still, and moves when it is turned."""
+    """Starts at the machine's time, stands still, and moves when it is turned.
+
+    Where a client waits in the thread that would turn it, it goes on by itself to what is waited for: see `look`.
+    """
 
     def __init__(self, start: float | None = None) -> None:
         self._now = time.time() if start is None else start
         self._lock = threading.Lock()
+        self._looks: dict[str, int] = {}  # at what is waited for, since the clock has moved
 
     def now(self) -> float:
         """Returns the seconds since 1970, as turned so far."""
@@ -52,6 +56,19 @@ class TurnedClock:
         seconds = seconds_of(by)
         with self._lock:
             self._now += seconds
+            if seconds:
+                self._looks.clear()
+
+    def look(self, what: str, moment: float, looks: int) -> None:
+        """Counts a look at what comes to pass at a moment; goes there at the last of so many that find the clock still.
+
+        Then nobody turns it any more: whoever would is taken to wait.
+        """
+        with self._lock:
+            self._looks[what] = self._looks.get(what, 0) + 1
+            if self._looks[what] >= looks and moment > self._now:
+                self._now = moment
+                self._looks.clear()
 
     def sleep(self, seconds: float) -> None:
         """Turns the time on and returns at once, so that whoever waits by this clock waits no real time."""

@@ -72,9 +72,20 @@ def state(deployment: Document, now: float) -> State:
     course = _COURSES.get(deployment.get("fault") or "")
     if course is None:
         return "Succeeded", None
-    if now < deployment["made"] + course.after:
+    if now < _due(deployment, course):
         return "Creating", None
     return "Failed", (course.code, course.message)
+
+
+def due(deployment: Document) -> float | None:
+    """Returns when a deployment fails; None for one that does not."""
+    course = _COURSES.get(deployment.get("fault") or "")
+    return _due(deployment, course) if course else None
+
+
+def _due(deployment: Document, course: _Course) -> float:
+    made: float = deployment["made"]
+    return made + course.after
 
 
 def log(deployment: Document) -> str:

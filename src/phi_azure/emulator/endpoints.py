@@ -275,24 +275,25 @@ def _deployment(
 
 
 @operations.settles("deployment")
-def settle_deployment(call: Call, key: str) -> None:
-    """Ends the making or deleting of a deployment, once its container answers or has died."""
+def settle_deployment(call: Call, key: str) -> float | None:
+    """Ends the making or deleting of a deployment once its container answers or has died; returns when that will be."""
     store, runner = call.emulator.store, call.emulator.runner
     document = store.get("deployment", key)
     if document is None:
         operations.finish(call, "deployment", key)
-        return
+        return None
     if document["properties"]["provisioningState"] == "Deleting":
         runner.stop_deployment(call, document)
         store.delete("deployment", key)
         ledger.end(call, key)
         operations.finish(call, "deployment", key)
-        return
+        return None
     state, error = runner.deployment_state(call, document)
     if state == "Creating":
-        return
+        return runner.deployment_due(document)
     store.change("deployment", key, lambda doc: doc["properties"].update(provisioningState=state))
     operations.finish(call, "deployment", key, error)
+    return None
 
 
 def get_deployment(call: Call, name: str, deployment: str, **_: str) -> Response:

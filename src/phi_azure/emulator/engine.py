@@ -94,6 +94,9 @@ class EngineRunner:
         for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
             runs.set_status(call.emulator.store, run, status, call.now, None if status == "Canceled" else error)
 
+    def job_due(self, call: Call, job: Document) -> None:
+        """Knows no time: the supervisor takes what it needs."""
+
     def cancel_job(self, call: Call, job: Document) -> None:
         """Leaves it to the supervisor, which sees the wish within a fraction of a second."""
 
@@ -143,6 +146,9 @@ class EngineRunner:
         said = json.loads(ready.read_text(encoding="utf-8"))
         address: int | str = said.get("socket") or said["port"]
         return address
+
+    def deployment_due(self, deployment: Document) -> None:
+        """Knows no time: the server takes what it needs."""
 
     def stop_deployment(self, call: Call, deployment: Document) -> None:
         """Ends the server and removes its files."""

@@ -72,12 +72,23 @@ FAULTS: dict[str, Kind] = {
     "preempted_node": Kind("a node of the fine-tuning step is lost: the step waits and begins again", "job"),
     "not_responding": Kind("the job ends as NotResponding, halfway through", "job"),
     "image_build_failed": Kind("the image of the first step cannot be built", "job"),
-    "deployment_unhealthy": Kind("the container starts and never becomes healthy", "deployment"),
-    "deployment_stuck": Kind("the deployment stays in Creating or Updating for ever", "deployment"),
-    "deployment_without_quota": Kind("no machine is to be had", "deployment"),
-    "deployment_image_failed": Kind("the image cannot be built or pulled", "deployment"),
-    "deployment_role_missing": Kind("the endpoint's identity may not read the model's files", "deployment"),
-    "deployment_out_of_memory": Kind("the container is killed for its memory", "deployment"),
+    "deployment_unhealthy": Kind(
+        "the container starts and never becomes healthy: Failed after 310 s by the emulator's clock", "deployment"
+    ),
+    "deployment_stuck": Kind(
+        "the deployment stays in Creating or Updating, for six hours by the emulator's clock", "deployment"
+    ),
+    "deployment_without_quota": Kind(
+        "no machine is to be had: Failed after 60 s by the emulator's clock", "deployment"
+    ),
+    "deployment_image_failed": Kind("the image cannot be built or pulled: Failed at once", "deployment"),
+    "deployment_role_missing": Kind(
+        "the endpoint's identity may not read the model's files: Failed after 30 s by the emulator's clock",
+        "deployment",
+    ),
+    "deployment_out_of_memory": Kind(
+        "the container is killed for its memory: Failed after 120 s by the emulator's clock", "deployment"
+    ),
 }
 
 

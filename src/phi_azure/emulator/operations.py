@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from phi_azure.emulator.store import Document
 
-    Settle = Callable[[Call, str], None]  # brings the resource of a key up to date
+    Settle = Callable[[Call, str], float | None]
+    """Brings the resource of a key up to date; returns when by the emulator's clock it will be decided, if it waits."""
 COMPUTE = "computeOperationsStatus"
 MFE = "mfeOperationsStatus"
 _VERSIONS = frozenset(
@@ -23,6 +24,8 @@ _VERSIONS = frozenset(
 )
 _OPEN = "open operation"
 _BRISK_LOOKS = 3
+_PATIENT_LOOKS = 30  # without a turn of the clock in between: 0.3 s and more, for a test that turns it by hand
+_FEW = 4  # clients at most that wait by one clock
 _AZURES_PAUSE_MS = 15_000
 _NEVER = "0001-01-01T00:00:00+00:00"  # what the service writes for an end that is still to come
 _settlers: dict[str, Settle] = {}
@@ -47,6 +50,7 @@ def start(call: Call, kind: str, key: str, *, verb: str, service: str = MFE, pre
     emulator = call.emulator
     name = prefix + str(uuid.uuid4())
     document = {"name": name, "status": verb, "start": call.now, "end": None, "kind": kind, "key": key, "looks": 0}
+    document |= {"seen": call.now, "pause": emulator.pause_ms}
     with emulator.store.transaction():
         emulator.store.put("operation", name, document)
         emulator.store.put(_OPEN, f"{kind}/{key}/{name}", {"name": name})
@@ -118,23 +122,34 @@ def get_operation(call: Call, region: str, service: str, operation: str) -> Resp
     document = store.get("operation", operation)
     if document is None:
         raise not_found(f"Operation {operation} not found in {region}.")
-    _look(call, document)
+    due = _look(call, document)
     document = store.get("operation", operation) or document
     body = _compute_status(document) if service == COMPUTE else _mfe_status(call, document, service)
-    headers = {} if document["end"] else {"x-ms-retry-after-ms": str(_pause_ms(call, document))}
-    return answer(body, headers=headers)
+    return answer(body, headers={} if document["end"] else _come_again(call, document, due))
+
+
+def _come_again(call: Call, operation: Document, due: float | None) -> dict[str, str]:
+    """Returns the header that asks a client to wait, and lets a turned clock go on for one that waits in real time."""
+    pause, now = _pause_ms(call, operation), call.now
+    call.emulator.store.change("operation", operation["name"], lambda doc: doc.update(seen=now, pause=pause))
+    if due is not None and isinstance(call.emulator.clock, TurnedClock):
+        call.emulator.clock.look(operation["name"], due, _PATIENT_LOOKS)
+    return {"x-ms-retry-after-ms": str(pause)}
 
 
 def _pause_ms(call: Call, operation: Document) -> int:
-    """Returns how long a client is to wait: as on Azure, once it is clear that a turned clock must move first."""
-    waits = isinstance(call.emulator.clock, TurnedClock) and operation["looks"] > _BRISK_LOOKS
-    return _AZURES_PAUSE_MS if waits else call.emulator.pause_ms
+    """Returns how long a client is to wait: as on Azure once it is clear that its waiting turns the clock."""
+    passed = (call.now - operation["seen"]) * 1000
+    waits = isinstance(call.emulator.clock, TurnedClock) and 0 < passed <= _FEW * operation["pause"]
+    return _AZURES_PAUSE_MS if waits and operation["looks"] > _BRISK_LOOKS else call.emulator.pause_ms
 
 
-def _look(call: Call, operation: Document) -> None:
+def _look(call: Call, operation: Document) -> float | None:
+    due = None
     if operation["end"] is None and operation["looks"] > 0 and not call.emulator.store.shows_past:
-        _settlers[operation["kind"]](call, operation["key"])
+        due = _settlers[operation["kind"]](call, operation["key"])
     call.emulator.store.change("operation", operation["name"], _count_look)
+    return due
 
 
 def _count_look(operation: Document) -> None:

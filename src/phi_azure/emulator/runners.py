@@ -27,6 +27,9 @@ class Runner(Protocol):
     def settle_job(self, call: Call, job: Document) -> None:
         """Brings a job that is not over up to date."""
 
+    def job_due(self, call: Call, job: Document) -> float | None:
+        """Returns when a job will be over by the emulator's clock; None where that is not known or it is over."""
+
     def cancel_job(self, call: Call, job: Document) -> None:
         """Begins to end a job."""
 
@@ -35,6 +38,9 @@ class Runner(Protocol):
 
     def deployment_state(self, call: Call, deployment: Document) -> State:
         """Returns how a deployment's container stands."""
+
+    def deployment_due(self, deployment: Document) -> float | None:
+        """Returns when it is decided by the emulator's clock how a container stands; None where that is not known."""
 
     def stop_deployment(self, call: Call, deployment: Document) -> None:
         """Ends the container; without one nothing happens."""

@@ -81,6 +81,14 @@ class ScriptedRunner:
                 Course(call, current, script).advance()
         self._settled[key.lower()] = now
 
+    def job_due(self, call: Call, job: Document) -> float | None:
+        """Returns when a job will be over; None where it moves on with each look at it, or has no script."""
+        script = call.emulator.store.get("script", call.scope.key + job["name"])
+        if script is None or is_untimed(script):
+            return None
+        begins: float = job["created"] + (script["queued"] or 0.0)
+        return begins + Course(call, job, script).length
+
     def cancel_job(self, call: Call, job: Document) -> None:
         """Ends a job at once."""
         for run in runs.of_job(call.emulator.store, call.scope.key, job["name"]):
@@ -105,6 +113,10 @@ class ScriptedRunner:
     def deployment_state(self, call: Call, deployment: Document) -> State:
         """Is ready at once, or goes the way of its fault."""
         return containers.state(deployment, call.now)
+
+    def deployment_due(self, deployment: Document) -> float | None:
+        """Returns when the fault of a deployment shows; None without one."""
+        return containers.due(deployment)
 
     def stop_deployment(self, call: Call, deployment: Document) -> None:
         """Has nothing to end."""

@@ -146,8 +146,8 @@ def _resource(call: Call, name: str, body: Document) -> Document:
 
 
 @operations.settles("serverless")
-def settle(call: Call, key: str) -> None:
-    """Ends the making or deleting of an endpoint."""
+def settle(call: Call, key: str) -> float | None:
+    """Ends the making or deleting of an endpoint; returns when that will be where it waits for its container."""
     store, runner = call.emulator.store, call.emulator.runner
     document = store.get("serverless", key)
     error = None
@@ -158,13 +158,14 @@ def settle(call: Call, key: str) -> None:
     elif document:
         state, error = runner.deployment_state(call, document)
         if state == "Creating":
-            return
+            return runner.deployment_due(document)
         uri = f"https://{document['name'].lower()}.{call.emulator.region}.models.ai.azure.com"
         good = {"endpointState": "Online", "inferenceEndpoint": {"uri": uri, "headers": {}}}
         bad = {"endpointState": "CreationFailed"}
         changes = {"provisioningState": state} | (good if state == "Succeeded" else bad)
         store.change("serverless", key, lambda doc: doc["properties"].update(changes))
     operations.finish(call, "serverless", key, error)
+    return None
 
 
 def get_endpoint(call: Call, name: str, **_: str) -> Response:
