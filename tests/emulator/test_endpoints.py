@@ -72,6 +72,12 @@ def _route(client: Any, **traffic: int) -> None:
     client.online_endpoints.begin_create_or_update(found).result()
 
 
+def _mirror(client: Any, **shares: int) -> None:
+    found = client.online_endpoints.get("ep-one")
+    found.mirror_traffic = shares
+    client.online_endpoints.begin_create_or_update(found).result()
+
+
 @pytest.fixture
 def question(tmp_path: Path) -> str:
     """A file with a question."""
@@ -206,6 +212,22 @@ def test_deployment_with_traffic_stays(client: Any, endpoint: Any, deploy: Calla
     client.online_deployments.begin_delete(name="blue", endpoint_name="ep-one").result()
 
     assert list(client.online_deployments.list(endpoint_name="ep-one")) == []
+
+
+def test_deployment_that_traffic_is_mirrored_to_stays(client: Any, endpoint: Any, deploy: Callable[[str], Any]) -> None:
+    """One that gets copies of questions is deleted once it gets none, and is then in no share of the endpoint."""
+    deploy("blue")
+    deploy("green")
+    _mirror(client, green=10)
+
+    with pytest.raises(HttpResponseError, match="10 percent of the mirror traffic"):
+        client.online_deployments.begin_delete(name="green", endpoint_name="ep-one").result()
+    _mirror(client, green=0)
+    client.online_deployments.begin_delete(name="green", endpoint_name="ep-one").result()
+    _route(client, blue=100)
+
+    found = client.online_endpoints.get("ep-one")
+    assert (found.traffic, found.mirror_traffic) == ({"blue": 100}, {})
 
 
 def test_endpoint_goes_with_its_deployments(

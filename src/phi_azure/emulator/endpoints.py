@@ -285,6 +285,7 @@ def settle_deployment(call: Call, key: str) -> float | None:
     if document["properties"]["provisioningState"] == "Deleting":
         runner.stop_deployment(call, document)
         store.delete("deployment", key)
+        store.change("endpoint", key.rpartition("/")[0], lambda endpoint: traffic.forget(endpoint, document["name"]))
         ledger.end(call, key)
         operations.finish(call, "deployment", key)
         return None

@@ -26,10 +26,18 @@ def check(endpoint: str, deployments: Iterable[Document], traffic: dict[str, int
 
 
 def check_delete(endpoint: Document, deployment: str) -> None:
-    """Refuses to take away a deployment that still has traffic."""
-    share = {k.lower(): v for k, v in endpoint["properties"]["traffic"].items()}.get(deployment.lower(), 0)
-    if share:
-        raise _bad(f"Deployment {deployment} has {share} percent of the traffic; set it to 0 first.")
+    """Refuses to take away a deployment that still has traffic, or a copy of it."""
+    for word, field in (("traffic", "traffic"), ("mirror traffic", "mirrorTraffic")):
+        share = {k.lower(): v for k, v in endpoint["properties"][field].items()}.get(deployment.lower(), 0)
+        if share:
+            raise _bad(f"Deployment {deployment} has {share} percent of the {word}; set it to 0 first.")
+
+
+def forget(endpoint: Document, deployment: str) -> None:
+    """Takes a deployment that is gone out of the shares, so that an endpoint can be sent back as it was read."""
+    for field in ("traffic", "mirrorTraffic"):
+        shares = endpoint["properties"][field]
+        endpoint["properties"][field] = {k: v for k, v in shares.items() if k.lower() != deployment.lower()}
 
 
 def choose(endpoint: Document, deployments: Sequence[Document], named: str | None) -> Document:
