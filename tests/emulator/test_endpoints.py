@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from azure.ai.ml.entities import (
+    IdentityConfiguration,
+    ManagedIdentityConfiguration,
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
     Model,
@@ -16,6 +19,7 @@ from azure.ai.ml.entities import (
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from phi_azure.emulator.identity import TENANT
 from tests.emulator.wire import GPU
 
 if TYPE_CHECKING:
@@ -94,6 +98,25 @@ def test_endpoint_is_made(client: Any, azure: Azure, endpoint: Any) -> None:
     assert found.scoring_uri == f"https://ep-one.{azure.region}.inference.ml.azure.com/score"
     assert found.tags["team"] == "press"
     assert [each.name for each in client.online_endpoints.list()] == ["ep-one"]
+
+
+def test_endpoint_keeps_the_identity_that_it_was_given(client: Any) -> None:
+    """One of the user's own stays, with its principal; without a word it is one of the service's."""
+    mine = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
+    given = IdentityConfiguration(
+        type="user_assigned", user_assigned_identities=[ManagedIdentityConfiguration(resource_id=mine)]
+    )
+    for name, identity in (("ep-own", given), ("ep-plain", None)):
+        wanted = ManagedOnlineEndpoint(name=name, auth_mode="key", identity=identity)
+        client.online_endpoints.begin_create_or_update(wanted).result()
+
+    own, plain = (client.online_endpoints.get(name).identity for name in ("ep-own", "ep-plain"))
+
+    (found,) = own.user_assigned_identities
+    assert (own.type, own.principal_id, found.resource_id) == ("user_assigned", None, mine)
+    assert uuid.UUID(found.principalId) != uuid.UUID(found.clientId)  # azure-ai-ml 1.35 leaves them spelt so
+    assert (plain.type, plain.tenant_id) == ("system_assigned", TENANT)
+    assert uuid.UUID(plain.principal_id)
 
 
 def test_deployment_is_made(client: Any, endpoint: Any, deploy: Callable[[str], Any]) -> None:

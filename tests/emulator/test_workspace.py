@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.ai.ml import Input, command, dsl
-from azure.ai.ml.entities import AmlCompute, Data
+from azure.ai.ml.entities import AmlCompute, Data, IdentityConfiguration
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from phi_azure.emulator.identity import TENANT
 from tests.emulator.wire import GPU
 
 if TYPE_CHECKING:
@@ -31,6 +33,20 @@ def test_workspaces_are_listed(client: Any) -> None:
     """Of the group, and of the subscription; where any name is one, the one of `Workspace.local()` stands for all."""
     assert [one.name for one in client.workspaces.list()] == ["local"]
     assert [one.name for one in client.workspaces.list(scope="subscription")] == ["local"]
+
+
+def test_cluster_keeps_its_identity(client: Any) -> None:
+    """A cluster with an identity of the service's own has the same principal each time; one without has none."""
+    identity = IdentityConfiguration(type="system_assigned")
+    wanted = [AmlCompute(name="gpu", size=GPU, max_instances=most, identity=identity) for most in (1, 2)]
+    client.compute.begin_create_or_update(AmlCompute(name="bare", size=GPU, max_instances=1)).result()
+
+    made, changed = [client.compute.begin_create_or_update(one).result().identity for one in wanted]
+
+    assert (made.type, made.tenant_id) == ("system_assigned", TENANT)
+    assert changed.principal_id == str(uuid.UUID(made.principal_id))
+    assert client.compute.get("gpu").identity.principal_id == made.principal_id
+    assert client.compute.get("bare").identity is None
 
 
 def test_cluster_is_made_read_and_listed(client: Any, azure: Azure) -> None:

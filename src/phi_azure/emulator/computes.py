@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator import ledger, operations
+from phi_azure.emulator import ledger, managed_identities, operations
 from phi_azure.emulator.clock import stamp
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, Object, Word, require
 from phi_azure.emulator.wire import (
@@ -31,7 +31,7 @@ _BODY = Object(
     {
         "location": TEXT,
         "tags": TEXTS,
-        "identity": ANYTHING,
+        "identity": managed_identities.SHAPE,
         "properties": Object(
             "AmlCompute",
             {
@@ -166,8 +166,10 @@ def _resource(call: Call, name: str, body: Document, before: Document | None, st
     if settings.get("userAccountCredentials"):  # the password is neither kept nor given back
         settings["userAccountCredentials"] = settings["userAccountCredentials"] | {"adminUserPassword": None}
     created = before["properties"]["createdOn"] if before else stamp(call.now)
-    return {
-        "id": f"{call.scope.id}/computes/{name}",
+    resource = f"{call.scope.id}/computes/{name}"
+    identity = {"identity": managed_identities.of(resource, body["identity"])} if body.get("identity") else {}
+    return identity | {
+        "id": resource,
         "name": name,
         "type": "Microsoft.MachineLearningServices/workspaces/computes",
         "location": body["location"],

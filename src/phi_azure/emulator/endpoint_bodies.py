@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phi_azure.emulator import managed_identities
 from phi_azure.emulator.shapes import ANYTHING, DURATION, FLAG, TEXT, TEXTS, WHOLE, MapOf, Object, Word
 
 if TYPE_CHECKING:
     from phi_azure.emulator.shapes import Shape
 
-_IDENTITY = Object(
-    "ManagedServiceIdentity", {"type": TEXT, "principalId": TEXT, "tenantId": TEXT, "userAssignedIdentities": ANYTHING}
-)
 ENDPOINT = Object(
     "OnlineEndpointTrackedResource",
     {
         "location": TEXT,
         "tags": TEXTS,
         "kind": TEXT,
-        "identity": _IDENTITY,
+        "identity": managed_identities.SHAPE,
         "sku": ANYTHING,
         "properties": Object(
             "OnlineEndpoint",
@@ -56,7 +54,7 @@ DEPLOYMENT = Object(
         "location": TEXT,
         "tags": TEXTS,
         "kind": TEXT,
-        "identity": _IDENTITY,
+        "identity": managed_identities.SHAPE,
         "sku": Object(
             "Sku",
             {"name": TEXT, "capacity": WHOLE, "tier": TEXT, "size": TEXT, "family": TEXT},

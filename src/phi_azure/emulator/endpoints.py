@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator import credentials, endpoint_bodies, ledger, operations, references, traffic
-from phi_azure.emulator.identity import TENANT
+from phi_azure.emulator import credentials, endpoint_bodies, ledger, managed_identities, operations, references, traffic
 from phi_azure.emulator.shapes import require
 from phi_azure.emulator.wire import (
     MANAGEMENT,
@@ -32,7 +31,6 @@ _ENDPOINT_VERSIONS = frozenset({"", "2022-02-01-preview", "2023-04-01-preview"})
 _DEPLOYMENT_VERSIONS = frozenset({"2022-02-01-preview", "2023-04-01-preview"})
 _NAME = r"(?=.{3,32}$)[a-zA-Z][a-zA-Z0-9]*(-+[a-zA-Z0-9]+)*"
 _NAME_RULE = "Use 3 to 32 characters: a letter first, then letters, digits and dashes; no dash at the end."
-_PRINCIPAL = "00000000-0000-4000-8000-000000000077"  # the endpoint's own identity
 _OF_THE_SCRIPT = frozenset({"", "score", "swagger.json"})  # the paths of Azure's server for MLflow models
 
 
@@ -93,7 +91,7 @@ def _endpoint(call: Call, name: str, body: Document, before: Document | None, op
         "tags": body.get("tags") or {},
         "location": body["location"],
         "kind": "Managed",
-        "identity": {"type": "SystemAssigned", "principalId": _PRINCIPAL, "tenantId": TENANT},
+        "identity": managed_identities.of(compact, body.get("identity") or {"type": "SystemAssigned"}),
         "keys": (before or {}).get("keys") or {"primaryKey": uuid.uuid4().hex, "secondaryKey": uuid.uuid4().hex},
         "scope": [call.scope.subscription, call.scope.group, call.scope.workspace],
     }
