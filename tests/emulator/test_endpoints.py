@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ from azure.ai.ml.entities import (
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from phi_azure.emulator.identity import TENANT
-from tests.emulator.wire import GPU
+from phi_azure.emulator.identity import TENANT, make_token
+from tests.emulator.wire import GPU, Wire, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +171,33 @@ def test_key_opens_the_endpoint(client: Any, endpoint: Any, deploy: Callable[[st
     ]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 401, 401]
+
+
+def test_token_of_the_endpoint_opens_it(client: Any, azure: Azure, deploy: Callable[[str], Any], question: str) -> None:
+    """With aml_token the endpoint gives tokens of its own; it takes those alone, and no key."""
+    for name in ("ep-one", "ep-two"):
+        client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="aml_token")).result()
+    deploy("blue")
+    _route(client, blue=100)
+    uri = client.online_endpoints.get("ep-one").scoring_uri
+    own, other = (client.online_endpoints.get_keys(name) for name in ("ep-one", "ep-two"))
+    (keys,) = [doc["keys"] for doc in azure.emulator.store.find("endpoint") if doc["name"] == "ep-one"]
+    ways = [own.access_token, other.access_token, make_token("https://ml.azure.com"), keys["primaryKey"]]
+
+    said = client.online_endpoints.invoke("ep-one", request_file=question)
+    answers = [requests.post(uri, json=BODY, headers={"Authorization": f"Bearer {way}"}, timeout=5) for way in ways]
+
+    assert json.loads(said) == [{"0": "scripted answer to: Who are you?"}]
+    assert [answer.status_code for answer in answers] == [200, 401, 401, 401]
+    assert time.time() < own.refresh_after_time_utc < own.expiry_time_utc
+
+
+def test_endpoint_with_keys_gives_no_token(client: Any, azure: Azure, endpoint: Any) -> None:
+    """The refusal says what the endpoint takes."""
+    answered = Wire(azure.emulator)("POST", "onlineEndpoints/ep-one/token")
+
+    assert answered.status_code == 400
+    assert error(answered)[1].startswith("Endpoint ep-one gives no tokens: its authMode is Key.")
 
 
 WRONG_QUESTIONS = [

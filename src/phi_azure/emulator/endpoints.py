@@ -146,6 +146,11 @@ def list_keys(call: Call, name: str, **_: str) -> Response:
     return answer(_required(call, name)["keys"])
 
 
+def get_token(call: Call, name: str, **_: str) -> Response:
+    """Answers a token with which the endpoint may be asked for some hours."""
+    return answer(credentials.token(_required(call, name)))
+
+
 def regenerate_keys(call: Call, name: str, **_: str) -> Response:
     """Replaces one key."""
     body = call.json()
@@ -357,7 +362,7 @@ def score(call: Call, endpoint: str, region: str, path: str) -> Response:
     )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.inference.ml.azure.com.")
-    credentials.check_key(call, document["keys"], document["properties"]["authMode"])
+    credentials.check(call, document)
     inner = Call(call.emulator, call.request, Scope(*document["scope"]))
     named = call.request.headers.get("azureml-model-deployment")
     deployment = traffic.choose(document, _deployments(inner, document["name"]), named)
@@ -385,6 +390,7 @@ ROUTES = [
     Route("DELETE", MANAGEMENT, _ENDPOINT, delete_endpoint, _ENDPOINT_VERSIONS),
     Route("GET", MANAGEMENT, f"{WORKSPACE}/onlineEndpoints", list_endpoints, _ENDPOINT_VERSIONS),
     Route("POST", MANAGEMENT, f"{_ENDPOINT}/listKeys", list_keys, _ENDPOINT_VERSIONS),
+    Route("POST", MANAGEMENT, f"{_ENDPOINT}/token", get_token, _ENDPOINT_VERSIONS),
     Route("POST", MANAGEMENT, f"{_ENDPOINT}/regenerateKeys", regenerate_keys, _ENDPOINT_VERSIONS),
     Route("PUT", MANAGEMENT, _DEPLOYMENT, put_deployment, _DEPLOYMENT_VERSIONS),
     Route("GET", MANAGEMENT, _DEPLOYMENT, get_deployment, _DEPLOYMENT_VERSIONS),

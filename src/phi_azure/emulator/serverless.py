@@ -195,7 +195,7 @@ def chat(call: Call, endpoint: str, region: str, path: str) -> Response:
     )
     if document is None:
         raise not_found(f"No endpoint answers at {endpoint}.{region}.models.ai.azure.com.")
-    credentials.check_key(call, document["keys"], document["properties"]["authMode"])
+    credentials.check(call, document)
     if document["properties"]["provisioningState"] != "Succeeded":
         raise WireError(503, "NotReady", f"The endpoint is {document['properties']['endpointState']}.")
     inner = Call(call.emulator, call.request, Scope(*document["scope"]))
