@@ -8,7 +8,7 @@ import pytest
 from azure.ai.ml.entities import Model
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from phi_azure.emulator.blobs import DEFAULT_CONTAINER
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
 from tests.emulator.test_jobs import asset, cluster, finetuning, model, tune  # noqa: F401 (fixtures)
 
 if TYPE_CHECKING:
@@ -190,3 +190,16 @@ def test_what_a_job_logs_is_an_output_too(client: Any, azure: Azure, tune: Any) 
         client.models.create_or_update(
             Model(path=f"azureml://jobs/{job.name}/outputs/artifacts/paths/model", type="custom_model", name="logged")
         )
+
+
+def test_model_of_what_a_job_logged_lies_where_it_was_logged(client: Any, azure: Azure, tune: Any) -> None:  # noqa: F811
+    """On the datastore of artifacts, from where it can be read and changed."""
+    job = client.jobs.create_or_update(tune)
+    azure.emulator.blobs.put_bytes(ARTIFACT_CONTAINER, f"ExperimentRun/dcid.{job.name}/model/weights.bin", b"weights")
+    path = f"azureml://jobs/{job.name}/outputs/artifacts/paths/model"
+
+    client.models.create_or_update(Model(path=path, type="custom_model", name="logged", version="1"))
+    client.models.archive("logged", version="1")
+
+    found = client.models.get("logged", version="1").path
+    assert found.endswith(f"/datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{job.name}/model")

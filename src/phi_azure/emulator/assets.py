@@ -139,7 +139,7 @@ def model_properties(call: Call, properties: Document) -> Document:
         "autoDeleteSetting": None,
         "intellectualProperty": None,
         **properties,
-        "modelUri": f"{workspace}/datastores/workspaceblobstore/paths/{place.prefix}",
+        "modelUri": f"{workspace}/datastores/{references.datastore(place)}/paths/{place.prefix}",
         "jobName": job_name,
         "flavors": properties.get("flavors") or (_FLAVORS if is_mlflow else {}),
         "stage": properties.get("stage") or ("Logged" if anonymous else "Development"),

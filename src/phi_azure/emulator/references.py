@@ -80,6 +80,11 @@ def datastore_path(uri: str) -> Place | None:
     return Place(_CONTAINERS[match[1].lower()], match[2].strip("/"))
 
 
+def datastore(place: Place) -> str:
+    """Returns the name of the datastore that a place is on."""
+    return next((name for name, container in _CONTAINERS.items() if container == place.container), "workspaceblobstore")
+
+
 def blob_url(call: Call, uri: str) -> Place | None:
     """Reads the address of a blob or of a folder of blobs in the emulator's account, or returns None."""
     match = _BLOB.fullmatch(uri)
