@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.ai.ml import Input, Output, command, dsl
+from azure.ai.ml import Input, Output, command, dsl, load_job
 from azure.ai.ml.entities import AmlCompute, Environment
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
@@ -175,6 +175,21 @@ def test_node_may_have_a_name_of_its_own(client: Any, run_of: Any) -> None:
 
     components = [client.jobs.get(job.name).jobs["step"].component for job in (first, second)]
     assert components[0] == components[1]
+
+
+@pytest.mark.parametrize("reference", ["azureml:say@default", "azureml:say@latest", "azureml:say:1"])
+def test_node_may_name_a_component_by_its_label(reference: str, client: Any, tmp_path: Path) -> None:
+    """The default version is asked of the service, the latest is looked up by the client."""
+    client.compute.begin_create_or_update(AmlCompute(name="cpu", size="Standard_DS3_v2", max_instances=1)).result()
+    say = command(name="say", version="1", command="echo said", environment=REGISTERED)
+    client.components.create_or_update(say.component)
+    file = tmp_path / "job.yml"
+    node = f"{{type: command, component: {reference}, compute: 'azureml:cpu'}}"
+    file.write_text(f"type: pipeline\njobs: {{step: {node}}}\n", encoding="utf-8")
+
+    job = client.jobs.create_or_update(load_job(file))
+
+    assert list(job.jobs) == ["step"]
 
 
 @pytest.fixture

@@ -80,7 +80,6 @@ _CONTAINER_BODY = Object(
     frozenset({"properties"}),
     open=True,
 )
-_DEFAULT = "azureml_default"  # DEFAULT_COMPONENT_VERSION of azure-ai-ml 1.35
 _FLAVORS = {
     "python_function": {"data": {"loader_module": "mlflow.transformers"}},
     "transformers": {"data": {"code": ""}},
@@ -251,9 +250,8 @@ def _container(call: Call, kind: Kind, name: str, versions: list[Document]) -> D
 
 
 def get_version(call: Call, kind: Kind, name: str, version: str) -> Response:
-    """Answers one version; of a component the client asks for `azureml_default` where it is told none."""
-    newest = next(iter(_versions(call, kind, name)), None) if version == _DEFAULT else None
-    document = newest or call.emulator.store.get(kind.word, f"{call.scope.key}{name}/{version}")
+    """Answers one version."""
+    document = references.version(call, kind.word, name, version)
     if document is None:
         raise _missing(kind, name, version)
     return answer(shown(document))

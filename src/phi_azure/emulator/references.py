@@ -23,6 +23,8 @@ _ASSET = re.compile(
     r"/(data|models|codes|components|environments)/([^/]+)/versions/([^/]+)",
     _ANY_CASE,
 )
+_DEFAULT = re.compile(r"(?:azureml:)?/subscriptions/.+/workspaces/[^/]+/components/([^/]+)/labels/default", _ANY_CASE)
+_DEFAULT_VERSION = "azureml_default"  # DEFAULT_COMPONENT_VERSION of azure-ai-ml 1.35
 _SHORT = re.compile(r"azureml:(?!/)([^:/]+):([^:/]+)")
 _LOCATED = re.compile(
     r"azureml://locations/([^/]+)/workspaces/([^/]+)/(data|models)/([^/]+)/versions/([^/]+)", _ANY_CASE
@@ -119,6 +121,8 @@ def asset(uri: str, kind: str) -> tuple[str, str] | None:
         return (match[2], match[3]) if match[1].lower() == kind else None
     if match := _LOCATED.fullmatch(uri):
         return (match[4], match[5]) if match[3].lower() == kind else None
+    if match := _DEFAULT.fullmatch(uri):
+        return (match[1], _DEFAULT_VERSION) if kind == "components" else None
     match = _SHORT.fullmatch(uri)
     return (match[1], match[2]) if match else None
 
@@ -126,7 +130,14 @@ def asset(uri: str, kind: str) -> tuple[str, str] | None:
 def document(call: Call, uri: str, kind: str) -> Document | None:
     """Returns what is known of an asset of this workspace, or None."""
     found = asset(uri, kind)
-    return call.emulator.store.get(kind, f"{call.scope.key}{found[0]}/{found[1]}") if found else None
+    return version(call, kind, *found) if found else None
+
+
+def version(call: Call, kind: str, name: str, number: str) -> Document | None:
+    """Returns a version of an asset; the default one of a component, which the client names so, is its newest."""
+    if kind == "components" and number == _DEFAULT_VERSION:
+        return next(iter(call.emulator.store.find(kind, f"{call.scope.key}{name}/")), None)
+    return call.emulator.store.get(kind, f"{call.scope.key}{name}/{number}")
 
 
 def locate(call: Call, uri: str, *, what: str) -> Place:
