@@ -240,6 +240,13 @@ def test_curated_environment_is_taken_by_its_short_name(name: str, client: Any, 
     assert made.environment.removeprefix("azureml:") == name.removeprefix("azureml:")
 
 
+@pytest.mark.parametrize("how", [{"version": "33"}, {"label": "latest"}], ids=["version", "label"])
+def test_curated_environment_cannot_be_read(how: dict[str, str], client: Any) -> None:
+    """The emulator says that it is its own limit."""
+    with pytest.raises(ResourceNotFoundError, match="The emulator keeps no curated environments"):
+        client.environments.get("AzureML-sklearn-1.0-ubuntu20.04-py38-cpu", **how)
+
+
 def test_newest_environment_is_taken_by_its_label(client: Any, code: Path) -> None:
     """`@latest` is the version that was made last."""
     client.environments.create_or_update(Environment(name="mine", version="7", image=IMAGE))

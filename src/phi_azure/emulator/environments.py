@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phi_azure.emulator import assets, references
 from phi_azure.emulator.assets import MEMBERS, Kind
 from phi_azure.emulator.shapes import ANYTHING, TEXT, Object, Word
-from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError
+from phi_azure.emulator.wire import MANAGEMENT, WORKSPACE, Call, Route, WireError, not_found
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -57,6 +57,7 @@ def put_environment(call: Call, name: str, version: str, **_: str) -> Response:
 
 def get_environment(call: Call, name: str, version: str, **_: str) -> Response:
     """Answers one version of an environment."""
+    _refuse_curated(name)
     return assets.get_version(call, ENVIRONMENTS, name, version)
 
 
@@ -77,7 +78,15 @@ def list_environments(call: Call, **_: str) -> Response:
 
 def list_environment_versions(call: Call, name: str, **_: str) -> Response:
     """Answers the versions of an environment, newest first."""
+    _refuse_curated(name)
     return assets.list_versions(call, ENVIRONMENTS, name)
+
+
+def _refuse_curated(name: str) -> None:
+    """Says that curated environments are Azure's alone, and not that there are none."""
+    if name.lower().startswith("azureml-"):
+        said = f"The emulator keeps no curated environments, and not {name}; a component may name any."
+        raise not_found("The specified resource was not found.", ("EnvironmentNotFound", said))
 
 
 _VERSIONS = frozenset({"2023-04-01-preview"})
