@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
     from phi_azure.emulator.store import Store
 
-DEFAULT_CONTAINER = "azureml-blobstore-00000000-0000-4000-8000-000000000033"  # datastore workspaceblobstore
+DEFAULT_CONTAINER = "azureml-blobstore-00000000-0000-4000-8000-000000000033"
 _COPIED = 64 << 20  # bytes up to which a copy is cheap, and keeps the weights that ship with the package out of reach
 ARTIFACT_CONTAINER = "azureml"  # datastore workspaceartifactstore: logs and artifacts of runs
+DEFAULT_DATASTORE = "workspaceblobstore"
+DATASTORES = {DEFAULT_DATASTORE: DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
+
+
+def artifacts_of(run: str) -> str:
+    """Returns where in the container of artifacts those of a run lie, its logs among them."""
+    return f"ExperimentRun/dcid.{run}"
 
 
 @dataclass

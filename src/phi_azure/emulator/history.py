@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from phi_azure.emulator import jobs, runs, storage
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, Blob
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, Blob, artifacts_of
 from phi_azure.emulator.clock import TurnedClock, stamp
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, ListOf, MapOf, Object, require
 from phi_azure.emulator.wire import REGIONAL, WORKSPACE, Call, DataPlaneError, Route, answer, page
@@ -68,7 +68,7 @@ def get_details(call: Call, run: str, **_: str) -> Response:
     """Answers a run with the addresses of its logs; they grow while it runs."""
     document = _run(call, run)
     _let_time_pass(call, document)
-    prefix = f"ExperimentRun/dcid.{document['id']}/"
+    prefix = f"{artifacts_of(document['id'])}/"
     account = call.emulator.account
     logs = [blob for folder in _LOGS for blob in call.emulator.blobs.find(ARTIFACT_CONTAINER, prefix + folder)]
     return answer(
@@ -144,7 +144,7 @@ def announce_artifacts(call: Call, run: str, **_: str) -> Response:
 def list_artifacts(call: Call, run: str, **_: str) -> Response:
     """Answers the artifacts of a run."""
     document = _run(call, run)
-    prefix = f"ExperimentRun/dcid.{document['id']}/"
+    prefix = f"{artifacts_of(document['id'])}/"
     below = prefix + call.request.args.get("path", "")
     names = [blob.name.removeprefix(prefix) for blob in call.emulator.blobs.find(ARTIFACT_CONTAINER, below)]
     return answer({"value": [_artifact(document, name) for name in names], "nextLink": None, "continuationToken": None})
@@ -165,17 +165,18 @@ def _run(call: Call, run_id: str) -> Document:
 
 
 def _artifact(run: Document, path: str) -> Document:
-    container = f"dcid.{run['id']}"
+    place = artifacts_of(run["id"])
+    origin, _, container = place.partition("/")
     return {
-        "artifactId": f"ExperimentRun/{container}/{path}",
-        "origin": "ExperimentRun",
+        "artifactId": f"{place}/{path}",
+        "origin": origin,
         "container": container,
         "path": path,
     }
 
 
 def _content_uri(call: Call, run: Document, path: str) -> str:
-    name = f"ExperimentRun/dcid.{run['id']}/{path}"
+    name = f"{artifacts_of(run['id'])}/{path}"
     return storage.signed_url(call.emulator.account, Blob(ARTIFACT_CONTAINER, name, call.emulator.store.folder))
 
 

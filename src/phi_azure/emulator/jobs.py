@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from phi_azure.emulator import chat_completion, job_bodies, outputs, plans, references, runs
+from phi_azure.emulator.blobs import DEFAULT_DATASTORE
 from phi_azure.emulator.page.address import address
 from phi_azure.emulator.references import Place
 from phi_azure.emulator.wire import (
@@ -130,7 +131,7 @@ def _service_properties(call: Call, properties: Document, runner: str) -> Docume
             "runSource": "MFE",
             "runType": "HTTP",
             "azureml.parameters": "{}",
-            "azureml.defaultDataStoreName": "workspaceblobstore",
+            "azureml.defaultDataStoreName": DEFAULT_DATASTORE,
             "azureml.pipelineComponent": "pipelinerun",
         }
     details = properties["fineTuningDetails"]
@@ -251,7 +252,7 @@ def require_output(call: Call, name: str, output: str) -> None:
     if job is None:
         raise WireError(400, "UserError", f"Job {name} was not found.", inner="JobNotFound")
     declared = (job["body"].get("outputs") or {}).keys()
-    if output == "artifacts":  # what it logs is there from its beginning
+    if output == references.ARTIFACTS:  # there from its beginning
         return
     if output not in declared:
         raise WireError(

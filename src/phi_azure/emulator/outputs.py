@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phi_azure.emulator import assets, references
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
+from phi_azure.emulator.blobs import DATASTORES, DEFAULT_CONTAINER, DEFAULT_DATASTORE
 from phi_azure.emulator.references import Place
 from phi_azure.emulator.wire import Call, WireError
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from phi_azure.emulator.store import Document
 
-_STORES = {DEFAULT_CONTAINER: "workspaceblobstore", ARTIFACT_CONTAINER: "workspaceartifactstore"}
 _MODELS = frozenset({"mlflow_model", "custom_model", "triton_model"})
 
 
@@ -29,7 +28,7 @@ def _problems(call: Call, output: Document) -> Iterator[str]:
     uri, asset, version = output.get("uri"), output.get("asset"), output.get("version")
     name = output["bound"] or output["name"]
     if uri and references.datastore_path(_filled(uri, "job", name)) is None:
-        stores = " or ".join(f"azureml://datastores/{store}/paths/..." for store in _STORES.values())
+        stores = " or ".join(f"azureml://datastores/{store}/paths/..." for store in DATASTORES)
         yield f"outputs.{name}: the emulator writes to {stores}, not to '{uri}'."
     kind = _kind(output)
     if asset and version and call.emulator.store.get(kind.word, f"{call.scope.key}{asset}/{version}"):
@@ -45,7 +44,7 @@ def place_of(job: Document, output: Document, node_run: str) -> Place:
 
 def _filled(uri: str, owner: str, name: str) -> str:
     """Returns a path with the names that Azure fills into it."""
-    filled = {"name": owner, "output_name": name, "default_datastore": _STORES[DEFAULT_CONTAINER]}
+    filled = {"name": owner, "output_name": name, "default_datastore": DEFAULT_DATASTORE}
     for word, value in filled.items():
         uri = uri.replace(f"${{{{{word}}}}}", value)
     return uri
@@ -70,7 +69,7 @@ def leave(call: Call, job: Document, output: Document, place: Place) -> None:
 
 def uri_of(place: Place, kind: str) -> str:
     """Returns how the service writes the place of an output of a kind: a folder ends in a slash."""
-    path = f"azureml://datastores/{_STORES[place.container]}/paths/{place.prefix}"
+    path = f"azureml://datastores/{references.datastore(place)}/paths/{place.prefix}"
     return path if kind.lower() == "uri_file" else f"{path}/"
 
 

@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DATASTORES, DEFAULT_DATASTORE, artifacts_of
 from phi_azure.emulator.wire import Call, Scope, WireError
 
 if TYPE_CHECKING:
     from phi_azure.emulator.store import Document
 
 _ANY_CASE = re.IGNORECASE
-_CONTAINERS = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
 _PATH = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/)?datastores/([^/]+)/paths/(.+)",
     _ANY_CASE,
@@ -34,10 +33,8 @@ _REGISTRY = re.compile(
 )
 _BLOB = re.compile(r"https://([^./]+)\.blob\.core\.windows\.net(?::443)?/([^/]+)/(.+)", _ANY_CASE)
 _ANY_HOST = re.compile(r"https?://.+", _ANY_CASE)
-_ARTIFACTS = "artifacts"  # the output that every job has: what it logs
+ARTIFACTS = "artifacts"  # the output that every job has: what it logs
 _OUTPUT = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/(.*))?", _ANY_CASE)
-
-
 _FIELDS = {"data": "dataUri", "models": "modelUri"}
 
 
@@ -77,14 +74,14 @@ def job_output(uri: str) -> tuple[str, str] | None:
 def datastore_path(uri: str) -> Place | None:
     """Reads a path on one of the workspace's datastores, or returns None."""
     match = _PATH.fullmatch(uri)
-    if match is None or match[1].lower() not in _CONTAINERS:
+    if match is None or match[1].lower() not in DATASTORES:
         return None
-    return Place(_CONTAINERS[match[1].lower()], match[2].strip("/"))
+    return Place(DATASTORES[match[1].lower()], match[2].strip("/"))
 
 
 def datastore(place: Place) -> str:
     """Returns the name of the datastore that a place is on."""
-    return next((name for name, container in _CONTAINERS.items() if container == place.container), "workspaceblobstore")
+    return next((name for name, container in DATASTORES.items() if container == place.container), DEFAULT_DATASTORE)
 
 
 def blob_url(call: Call, uri: str) -> Place | None:
@@ -187,6 +184,6 @@ def _of_job(call: Call, uri: str) -> Place | None:
         return None
     name, output, below = match[1], match[2], (match[3] or "").strip("/")
     job = call.emulator.store.get("job", call.scope.key + name) or {}
-    logged = [ARTIFACT_CONTAINER, f"ExperimentRun/dcid.{name}"] if job and output == _ARTIFACTS else None
+    logged = [ARTIFACT_CONTAINER, artifacts_of(name)] if job and output == ARTIFACTS else None
     found = job.get("output_places", {}).get(output) or logged
     return Place(found[0], f"{found[1]}/{below}".rstrip("/")) if found else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, Blob, Blobs
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, Blob, Blobs, artifacts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def create(store: Store, prefix: str, run: Document) -> Document:
     log = folder(store, prefix, document["id"]) / "std_log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()
-    Blobs(store).put(Blob(ARTIFACT_CONTAINER, f"ExperimentRun/dcid.{document['id']}/{LOG}", log, "text/plain"))
+    Blobs(store).put(Blob(ARTIFACT_CONTAINER, f"{artifacts_of(document['id'])}/{LOG}", log, "text/plain"))
     return store.put("run", prefix + document["id"], document)
 
 

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import jobs, runs
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER
+from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, artifacts_of
 from phi_azure.emulator.history import experiment_id
 from phi_azure.emulator.wire import REGIONAL, WORKSPACE, Call, MlflowError, Route, answer
 
@@ -263,7 +263,7 @@ def _info(call: Call, run: Document) -> Document:
         "start_time": int((run["started"] or run["created"]) * 1000),
         "lifecycle_stage": "active",
         # wasbs, not azureml: the only form with which MLflow 3 reads and writes artifacts
-        "artifact_uri": f"wasbs://{ARTIFACT_CONTAINER}@{account}.blob.core.windows.net/ExperimentRun/dcid.{run['id']}",
+        "artifact_uri": f"wasbs://{ARTIFACT_CONTAINER}@{account}.blob.core.windows.net/{artifacts_of(run['id'])}",
     }
     return info | ({"end_time": int(run["ended"] * 1000)} if run["ended"] else {})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi_azure.emulator import storage
-from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, DEFAULT_CONTAINER
+from phi_azure.emulator.blobs import DATASTORES, DEFAULT_DATASTORE
 from phi_azure.emulator.identity import TENANT
 from phi_azure.emulator.shapes import FLAG, WHOLE, Object, require
 from phi_azure.emulator.wire import (
@@ -248,8 +248,7 @@ def _vcpus_in_use(call: Call) -> dict[str, int]:
 
 def datastore(scope: Scope, name: str, account: str) -> dict[str, Any] | None:
     """Returns one of the two datastores that every workspace has, or None."""
-    containers = {"workspaceblobstore": DEFAULT_CONTAINER, "workspaceartifactstore": ARTIFACT_CONTAINER}
-    if name.lower() not in containers:
+    if name.lower() not in DATASTORES:
         return None
     return {
         "id": f"{scope.id}/datastores/{name.lower()}",
@@ -259,13 +258,13 @@ def datastore(scope: Scope, name: str, account: str) -> dict[str, Any] | None:
             "description": None,
             "tags": None,
             "properties": None,
-            "isDefault": name.lower() == "workspaceblobstore",
+            "isDefault": name.lower() == DEFAULT_DATASTORE,
             "credentials": {"credentialsType": "AccountKey"},
             "subscriptionId": scope.subscription,
             "resourceGroup": scope.group,
             "datastoreType": "AzureBlob",
             "accountName": account,
-            "containerName": containers[name.lower()],
+            "containerName": DATASTORES[name.lower()],
             "endpoint": "core.windows.net",
             "protocol": "https",
             "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
@@ -283,9 +282,8 @@ def get_datastore(call: Call, name: str, **_: str) -> Response:
 
 def list_datastores(call: Call, **_: str) -> Response:
     """Answers the datastores, or only the default one."""
-    names = ["workspaceblobstore", "workspaceartifactstore"]
-    if call.request.args.get("isDefault", "").lower() == "true":
-        names = names[:1]
+    default_alone = call.request.args.get("isDefault", "").lower() == "true"
+    names = [DEFAULT_DATASTORE] if default_alone else list(DATASTORES)
     return page([(datastore(call.scope, name, call.emulator.account) or {}) | _stamped(call) for name in names])
 
 
