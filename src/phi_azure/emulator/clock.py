@@ -19,6 +19,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Returns when so much time has passed."""
 
+    def look(self, what: str, moment: float, looks: int) -> None:
+        """Is told of a look at what comes to pass at a moment; a clock that stands still may go there then."""
+
 
 class WorldClock:
     """The machine's own time."""
@@ -30,6 +33,9 @@ class WorldClock:
     def sleep(self, seconds: float) -> None:
         """Returns when so much time has passed."""
         time.sleep(seconds)
+
+    def look(self, what: str, moment: float, looks: int) -> None:
+        """Goes on by itself."""
 
 
 class TurnedClock:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from phi_azure.emulator import jobs, runs, storage
 from phi_azure.emulator.blobs import ARTIFACT_CONTAINER, Blob, artifacts_of
-from phi_azure.emulator.clock import TurnedClock, stamp
+from phi_azure.emulator.clock import stamp
 from phi_azure.emulator.shapes import ANYTHING, FLAG, TEXT, ListOf, MapOf, Object, require
 from phi_azure.emulator.wire import REGIONAL, WORKSPACE, Call, DataPlaneError, Route, answer, page
 
@@ -33,9 +33,7 @@ _UNKNOWN_HERE = (  # members of a run that the service writes and the emulator h
     "computeRequest", "compute",
 )  # fmt: skip
 _LOGS = ("user_logs/", "system_logs/", "azureml-logs/", "logs/")  # of the user's program; of the service's own
-_PATIENT_LOOKS = (
-    10  # at a job's logs, without a turn of the clock in between; jobs.stream pauses 2 s and more by itself
-)
+_PATIENT_LOOKS = 10  # at a job's logs, without a turn in between; jobs.stream pauses 2 s and more by itself
 _RUNDATA_BODY = Object(
     "GetRunData",
     {"runId": TEXT, "selectRunMetadata": FLAG, "selectRunDefinition": FLAG, "selectJobSpecification": FLAG},
@@ -92,13 +90,12 @@ def get_details(call: Call, run: str, **_: str) -> Response:
 
 def _let_time_pass(call: Call, run: Document) -> None:
     """Lets a turned clock go on to a job's end for a client that follows its logs and waits in real time."""
-    clock = call.emulator.clock
-    if not isinstance(clock, TurnedClock) or run["status"] in runs.OVER:
+    if run["status"] in runs.OVER:
         return
     job = call.emulator.store.get("job", call.scope.key + run["root"])
     due = call.emulator.runner.job_due(call, job) if job else None
     if due is not None:
-        clock.look(f"{call.scope.key}{run['id']}", due, _PATIENT_LOOKS)
+        call.emulator.clock.look(f"{call.scope.key}{run['id']}", due, _PATIENT_LOOKS)
 
 
 def run_data(call: Call, **_: str) -> Response:

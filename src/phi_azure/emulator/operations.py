@@ -132,7 +132,7 @@ def _come_again(call: Call, operation: Document, due: float | None) -> dict[str,
     """Returns the header that asks a client to wait, and lets a turned clock go on for one that waits in real time."""
     pause, now = _pause_ms(call, operation), call.now
     call.emulator.store.change("operation", operation["name"], lambda doc: doc.update(seen=now, pause=pause))
-    if due is not None and isinstance(call.emulator.clock, TurnedClock):
+    if due is not None:
         call.emulator.clock.look(operation["name"], due, _PATIENT_LOOKS)
     return {"x-ms-retry-after-ms": str(pause)}
 

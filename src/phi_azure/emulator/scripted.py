@@ -69,10 +69,9 @@ class ScriptedRunner:
     def settle_job(self, call: Call, job: Document) -> None:
         """Moves a job on to where its script says that it is by now."""
         key = call.scope.key + job["name"]
-        script = self._scripts.get(key.lower()) or call.emulator.store.get("script", key)
+        script = self._kept(call, key)
         if script is None:
             return
-        self._scripts[key.lower()] = script
         now = call.now
         if self._settled.get(key.lower()) == now and not is_untimed(script):
             return
@@ -83,11 +82,18 @@ class ScriptedRunner:
 
     def job_due(self, call: Call, job: Document) -> float | None:
         """Returns when a job will be over; None where it moves on with each look at it, or has no script."""
-        script = call.emulator.store.get("script", call.scope.key + job["name"])
+        script = self._kept(call, call.scope.key + job["name"])
         if script is None or is_untimed(script):
             return None
         begins: float = job["created"] + (script["queued"] or 0.0)
         return begins + Course(call, job, script).length
+
+    def _kept(self, call: Call, key: str) -> Document | None:
+        """Returns the script that a job was given; the store is asked for it once."""
+        script = self._scripts.get(key.lower()) or call.emulator.store.get("script", key)
+        if script is not None:
+            self._scripts[key.lower()] = script
+        return script
 
     def cancel_job(self, call: Call, job: Document) -> None:
         """Ends a job at once."""
