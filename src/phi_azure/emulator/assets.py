@@ -217,6 +217,14 @@ def _versions(call: Call, kind: Kind, name: str) -> list[Document]:
     return call.emulator.store.find(kind.word, f"{call.scope.key}{name}/")
 
 
+def _known(call: Call, kind: Kind, name: str) -> list[Document]:
+    """Returns the versions of an asset, newest first; refuses one that is not there."""
+    versions = _versions(call, kind, name)
+    if not versions:
+        raise _missing(kind, name)
+    return versions
+
+
 def _missing(kind: Kind, name: str, version: str | None = None) -> WireError:
     said = f"{kind.title} container with name: {name}" + (f" and version: {version}" if version else "") + " not found."
     return not_found("The specified resource was not found.", (f"{kind.title}NotFound", said))
@@ -262,9 +270,7 @@ _VIEWS = {"ActiveOnly": frozenset({False}), "ArchivedOnly": frozenset({True})}
 
 def list_versions(call: Call, kind: Kind, name: str) -> Response:
     """Answers the versions that the request wants to see, newest first; with its container each version is archived."""
-    versions = _versions(call, kind, name)
-    if not versions:
-        raise _missing(kind, name)
+    versions = _known(call, kind, name)
     top, stage = call.request.args.get("$top"), call.request.args.get("stage")
     wanted, all_archived = _wanted(call), _own(call, kind, name)["isArchived"]
     seen = [
@@ -283,17 +289,12 @@ def _wanted(call: Call) -> frozenset[bool]:
 
 def get_container(call: Call, kind: Kind, name: str) -> Response:
     """Answers what is known of an asset across its versions."""
-    versions = _versions(call, kind, name)
-    if not versions:
-        raise _missing(kind, name)
-    return answer(_container(call, kind, name, versions))
+    return answer(_container(call, kind, name, _known(call, kind, name)))
 
 
 def put_container(call: Call, kind: Kind, name: str) -> Response:
     """Changes labels of a container, or archives it with all its versions; the client sends back what it has read."""
-    versions = _versions(call, kind, name)
-    if not versions:
-        raise _missing(kind, name)
+    versions = _known(call, kind, name)
     body = call.json()
     require(_CONTAINER_BODY, body)
     own = {key: value for key, value in body["properties"].items() if key in _CONTAINER_LABELS}

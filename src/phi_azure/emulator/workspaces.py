@@ -38,7 +38,6 @@ _LISTING_VERSIONS = frozenset({"2024-10-01-preview"})
 _COMPUTE_VERSIONS = frozenset({"2023-08-01-preview"})
 _DATASTORE_VERSIONS = frozenset({"2024-07-01-preview", "2024-10-01-preview"})
 _QUOTA = 200  # vCPUs of each family; a plain pay-as-you-go subscription has less
-_LOCAL = "local"  # the workspace and the group of `Workspace.local()`
 _SECRETS_BODY = Object("SecretExpiry", {"expirableSecret": FLAG, "expireAfterHours": WHOLE})
 
 
@@ -83,9 +82,11 @@ def get_workspace(call: Call, **_: str) -> Response:
 
 def list_workspaces(call: Call, **_: str) -> Response:
     """Answers the workspaces that the emulator was told of; one where any name is a workspace."""
+    from phi_azure.emulator import local  # it imports the whole emulator
+
     known = call.emulator.workspaces
-    scope = replace(call.scope, group=call.scope.group or _LOCAL)
-    named = {_LOCAL: "Default"} if known is None else known
+    scope = replace(call.scope, group=call.scope.group or local.GROUP)
+    named = {local.WORKSPACE: "Default"} if known is None else known
     return page([_shown(call, replace(scope, workspace=name), kind) for name, kind in named.items()])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, get_args
 
 from phi_azure.emulator.access import OWNER, Access, Storage, action_of
@@ -57,13 +58,17 @@ def _lists(**options: Sequence[str]) -> Iterator[str]:
 
 
 def _unknown_actions(denied: Sequence[str]) -> Iterator[str]:
-    known = {action for route in ROUTES if (action := action_of(route.method, route.path))}
     for pattern in denied:
         without = Access(roles=(OWNER,), denied=(pattern,))
-        if all(without.allows(action) for action in known):
-            yield f"denied: no request that the emulator serves needs {pattern!r}; it knows:\n  " + "\n  ".join(
-                sorted(known)
-            )
+        if all(without.allows(action) for action in _actions()):
+            listed = "\n  ".join(_actions())
+            yield f"denied: no request that the emulator serves needs {pattern!r}; it knows:\n  {listed}"
+
+
+@cache
+def _actions() -> list[str]:
+    """Returns what the emulator's requests need, as roles name it."""
+    return sorted({action for route in ROUTES if (action := action_of(route.method, route.path))})
 
 
 def _unknown_families(quota: Mapping[str, int]) -> Iterator[str]:
