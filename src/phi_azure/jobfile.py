@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from phi_azure.config import FineTune, ManagedCompute, is_in_azure
-from phi_azure.config.managed import STAGES, file_fields
+from phi_azure.config import FineTune
 from phi_azure.config.refusals import REMEDY, problems
-from phi_azure.config.rules import missing_files
+from phi_azure.config.rules import absent_files, file_knobs, is_local_path
 from phi_azure.config.words import SAME_KNOB, SAME_LORA
 from phi_azure.errors import ConfigError
 
@@ -66,7 +65,7 @@ def read(path: Path) -> FineTune:
     found: list[tuple[int, str]] = []
     _index(root, (), lines, found, [_MOST_NODES], path)
     values = _anchored(_construct(path, text), path.parent)
-    found += [(_line(lines, ("route", name)), message) for name, message in _missing_files(values).items()]
+    found += [(_line(lines, ("route", name)), message) for name, message in _absent_files(values).items()]
     try:
         job = FineTune.model_validate(values)
     except ValidationError as error:
@@ -77,9 +76,9 @@ def read(path: Path) -> FineTune:
     return job
 
 
-def _missing_files(values: object) -> dict[str, str]:
+def _absent_files(values: object) -> dict[str, str]:
     route = values.get("route") if isinstance(values, dict) else None
-    return missing_files(route) if isinstance(route, dict) and route.get("kind") == "managed" else {}
+    return absent_files(route) if isinstance(route, dict) and route.get("kind") == "managed" else {}
 
 
 def write(job: FineTune) -> str:
@@ -173,14 +172,13 @@ def _anchored(values: object, folder: Path) -> object:
     if isinstance(model, dict):
         anchored["model"] = {name: _from(folder, value) if name == "path" else value for name, value in model.items()}
     if isinstance(route, dict):
-        files = {*file_fields(ManagedCompute), "deepspeed"}
+        files = file_knobs()
         anchored["route"] = {name: _from(folder, value) if name in files else value for name, value in route.items()}
     return anchored
 
 
 def _from(folder: Path, value: object) -> object:
-    is_path = isinstance(value, str) and value.strip() and value not in STAGES and "://" not in value
-    return str(folder / _at_home(str(value))) if is_path and not is_in_azure(str(value)) else value
+    return str(folder / _at_home(str(value))) if is_local_path(value) else value
 
 
 def _at_home(path: str) -> str:

@@ -14,7 +14,7 @@ from phi_azure import model as models_of_ours
 from phi_azure import run as runs_of_ours
 from phi_azure.clock import SystemClock
 from phi_azure.config import FineTune, is_in_azure
-from phi_azure.config.rules import missing_files
+from phi_azure.config.rules import absent_files
 from phi_azure.endpoint import Endpoint, EndpointInfo, Speaker
 from phi_azure.errors import ConfigError, NotFoundError, PhiAzureError, RegionError
 from phi_azure.model import Model, ModelInfo
@@ -608,7 +608,7 @@ def _refuse_retired(job: FineTune) -> None:
 def _refuse_missing(job: FineTune) -> None:
     """Refuses a job built in Python as `from_yaml` refuses a file; azure-ai-ml would find out after the uploads."""
     named = {name: getattr(job.route, name) for name in type(job.route).model_fields}
-    if problems := missing_files(named):
+    if problems := absent_files(named):
         raise ConfigError("\n".join(problems.values()), remedy="Correct the path, or write the file first.")
 
 

@@ -138,20 +138,33 @@ def deepspeed_file_problems(path: Path) -> Iterator[str]:
         yield f"deepspeed: {path} has stage 3 and needs stage3_gather_16bit_weights_on_model_save: true"
 
 
-def missing_files(values: Mapping[str, object]) -> dict[str, str]:
+def absent_files(values: Mapping[str, object]) -> dict[str, str]:
     """Says which fields of a route name a file of this machine that is not there: field -> why.
 
     It is no rule of the route itself: a job may be written before its files are.
     """
-    from phi_azure.config.managed import STAGES, ManagedCompute, file_fields
-
-    named = {name: values.get(name) for name in sorted({*file_fields(ManagedCompute), "deepspeed"})}
+    named = {name: values.get(name) for name in sorted(file_knobs())}
     return {
         name: f"route.{name}: there is no file {value}"
         for name, value in named.items()
-        if isinstance(value, str) and value.strip() and value not in STAGES
-        and not value.startswith("azureml:") and "://" not in value and not Path(value).is_file()
-    }  # fmt: skip
+        if is_local_path(value) and not Path(str(value)).is_file()
+    }
+
+
+def file_knobs() -> frozenset[str]:
+    """Returns the fields of a route that may name a file of this machine."""
+    from phi_azure.config.managed import ManagedCompute, file_fields
+
+    return file_fields(ManagedCompute) | {"deepspeed"}
+
+
+def is_local_path(value: object) -> bool:
+    """Tells a path on this machine from an address, from a stage of DeepSpeed, and from what is no text."""
+    from phi_azure.config.job import is_in_azure
+    from phi_azure.config.managed import STAGES
+
+    is_text = isinstance(value, str) and bool(value.strip())
+    return is_text and value not in STAGES and "://" not in str(value) and not is_in_azure(str(value))
 
 
 def _paths(route: ManagedCompute) -> Iterator[str]:
