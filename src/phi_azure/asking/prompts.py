@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Messages = Sequence[Mapping[str, str]]
 Prompts = Path | str | Iterable[str | Messages]
-NO_TEXT = "holds half a character (a lone surrogate), or bytes that are not UTF-8"
+NO_TEXT = f"holds {texts.HALF}, or bytes that are not UTF-8"
 _SHOWN = 20
 _SHAPES = 'Write {"prompt": "..."} or {"messages": [{"role": "user", "content": "..."}]}.'
 

@@ -26,6 +26,5 @@ def command(session: Session, *, limit: int, status: str | None, everybodys: boo
         raise click.UsageError(f"{status} is no state of a run; there are: {', '.join(words.values())}.")
     with session.workspace() as workspace:
         runs = workspace.runs(limit=limit, everybodys=everybodys, status=status)
-    submit = session.again("submit", "job.yaml")
-    nothing = f"No runs yet. Start one: {submit}" if status is None else f"No run is {words[status.lower()]}."
+    nothing = session.no_runs if status is None else f"No run is {words[status.lower()]}."
     session.answer(runs, lambda: display.show_runs(session.data(), runs, nothing))

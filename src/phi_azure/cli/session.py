@@ -139,6 +139,11 @@ class Session:
             self.say("Nothing was done.")
             raise click.exceptions.Exit(1)
 
+    @property
+    def no_runs(self) -> str:
+        """What is said where there are none."""
+        return f"No runs yet. Start one: {self.again('submit', 'job.yaml')}"
+
     def again(self, *words: str) -> str:
         """Returns a command line that works where this one did."""
         return shlex.join(["phi-azure", *words, *self._where()])

@@ -23,7 +23,7 @@ def command(session: Session, run_name: str | None) -> None:
         if run_name is None:
             info, endpoints, runs = workspace.info(), workspace.endpoints(), workspace.runs(limit=5)
             document = {"workspace": info, "endpoints": endpoints, "runs": runs}
-            nothing = f"No runs yet. Start one: {session.again('submit', 'job.yaml')}"
+            nothing = session.no_runs
             session.answer(document, lambda: display.show_workspace(session.data(), info, endpoints, runs, nothing))
         else:
             run = workspace.run(run_name)

@@ -23,7 +23,7 @@ def command(session: Session, *, file: Path, validation: float, test: float, see
     """Part a data file into training, validation and test.
 
     FILE, in any format that check reads, becomes train.jsonl, validation.jsonl and, with --test, test.jsonl. Rows with
-     equal prompts stay on one side. Nothing is overwritten.
+    equal prompts stay on one side. Nothing is overwritten.
     """
     from phi_azure import dataset
 

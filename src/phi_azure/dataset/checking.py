@@ -307,11 +307,15 @@ _REPEATED: dict[str, Callable[[str, Place], Finding]] = {
 
 
 def _beside(place: Place) -> str:
-    return f"line {place.line}" + (f", row {place.row}" if place.row else "")
+    return f"line {_spot(place)}"
 
 
 def _within(file: str, place: Place) -> str:
-    return f"{file}:{place.line}" + (f", row {place.row}" if place.row else "")
+    return f"{file}:{_spot(place)}"
+
+
+def _spot(place: Place) -> str:
+    return f"{place.line}, row {place.row}" if place.row else str(place.line)
 
 
 def _note_repeats(repeats: Repeats, given: list[_Given], notes: Notes, limit: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from phi_azure.dataset import reading, sources
 from phi_azure.dataset.arrays import elements
 from phi_azure.dataset.rules import MIN_MESSAGES, ROLES, meant_role
-from phi_azure.dataset.texts import surrogate
+from phi_azure.dataset.texts import HALF, surrogate
 from phi_azure.dataset.writing import new_files
 from phi_azure.errors import ConfigError, DataError
 
@@ -41,7 +41,7 @@ def convert(path: Path | str, out: Path | str, *, shape: Shape | None = None, sy
         ConfigError: the system message is empty, or no text that a file can hold.
     """
     if system is not None and (not system.strip() or surrogate(system)):
-        what = "holds half a character (a lone surrogate)" if system.strip() else "is empty"
+        what = f"holds {HALF}" if system.strip() else "is empty"
         raise ConfigError(f"the system message {what}.", remedy="Write it, or leave it out.")
     path = Path(path)
     problems: list[str] = []
@@ -165,5 +165,5 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text is missing or empty")
     if surrogate(value):
-        raise ValueError("a text is not UTF-8, or holds half a character (a lone surrogate)")
+        raise ValueError(f"a text is not UTF-8, or holds {HALF}")
     return value

@@ -205,9 +205,7 @@ def _content(message: Mapping[str, Any], field: str) -> Iterator[Finding]:
     who = f" ({message['role']})" if message.get("role") in ROLES else ""
     if isinstance(content, str):
         if texts.surrogate(content):
-            yield error(
-                "surrogate", place, f"{place} holds half a character (a lone surrogate).", "Write the character whole."
-            )
+            yield error("surrogate", place, f"{place} holds {texts.HALF}.", "Write the character whole.")
         if not content.strip() and not calls:
             yield error(
                 "empty-content", place, f"the content of {field}{who} is empty.", "Write it, or remove the row."

@@ -79,6 +79,10 @@ def _encoding(text: str, field: str) -> Iterator[Finding]:
         yield info("nbsp", field, f"{field} holds a no-break space (character {place}).", "A plain space is the usual.")
 
 
+HALF = "half a character (a lone surrogate)"
+"""What `surrogate` finds, in words."""
+
+
 def surrogate(text: str) -> bool:
     """Whether a text holds half a character, which no UTF-8 file can."""
     return _SURROGATE.search(text) is not None

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from phi_azure.workspace import WorkspaceInfo
 
 
-_NO_RUNS = "No runs yet. Start one: phi-azure submit job.yaml"
-
-
 def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str = "none") -> None:
     """Prints a table: fitted to a terminal, or whole and aligned where a program reads it."""
     rows = [[redact(cell) for cell in row] for row in rows]
@@ -42,7 +39,7 @@ def show_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
             print_plain(out, "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def show_runs(out: Console, runs: Sequence[RunInfo], nothing: str = _NO_RUNS) -> None:
+def show_runs(out: Console, runs: Sequence[RunInfo], nothing: str) -> None:
     """Prints runs, a line each; where there are none, what to say then."""
     rows = [[run.name, run.status, run.route, age(run.created)] for run in runs]
     show_table(out, ["run", "status", "route", "sent"], rows, empty=nothing)
@@ -109,7 +106,7 @@ def show_workspace(
     info: WorkspaceInfo,
     endpoints: Sequence[EndpointInfo],
     runs: Sequence[RunInfo],
-    nothing: str = _NO_RUNS,
+    nothing: str,
 ) -> None:
     """Prints which workspace it is, what is up in it, and its last runs; where there are none, what to say then."""
     where = "this machine" if info.local else info.region
